@@ -1,0 +1,50 @@
+"""The latent discriminator and its least-squares and feature-matching losses (book: training)."""
+
+import torch
+import torch.nn.functional as F
+from torch import Tensor, nn
+from torch.nn.utils.parametrizations import weight_norm
+
+from et_lite.config import DiscriminatorConfig
+
+
+class LatentDiscriminator(nn.Module):
+    """Judges patches of latents seen as an image of channels × frames (Bralios et al. 2025).
+
+    At width 256 it has 5 512 194 parameters; 96 frames give a (B, C, 80) map of verdicts.
+    """
+
+    def __init__(self, config: DiscriminatorConfig) -> None:
+        super().__init__()
+        width = config.width
+        convs = [nn.Conv2d(1, width, (3, 3), padding=1)]
+        convs += [nn.Conv2d(width, width, (3, 7), padding=1) for _ in range(config.layers)]
+        convs += [nn.Conv2d(width, 1, (3, 3), padding=1)]
+        self.convs = nn.ModuleList(weight_norm(conv) for conv in convs)
+
+    def forward(self, latents: Tensor) -> tuple[Tensor, list[Tensor]]:
+        """Verdicts (B, C, T − 4 · layers) and the activated feature maps, from latents (B, C, T)."""
+        image, features = latents[:, None], []
+        for conv in self.convs[:-1]:
+            image = F.leaky_relu(conv(image), 0.1)
+            features.append(image)
+        return self.convs[-1](image)[:, 0].float(), features
+
+
+def discriminator_loss(real: Tensor, fake: Tensor) -> Tensor:
+    """Least-squares loss of the discriminator: real verdicts to 1, fake ones to 0."""
+    return (1 - real).square().mean() + fake.square().mean()
+
+
+def generator_loss(fake: Tensor) -> Tensor:
+    """Least-squares loss of the generator: fake verdicts to 1."""
+    return (1 - fake).square().mean()
+
+
+def feature_matching_loss(real: list[Tensor], fake: list[Tensor]) -> Tensor:
+    """Σ over maps of mean |fake − real| over mean |real|, floor 1e-6; real maps take no gradient."""
+    terms = [
+        (f.float() - r.detach().float()).abs().mean() / r.detach().float().abs().mean().clamp_min(1e-6)
+        for r, f in zip(real, fake, strict=True)
+    ]
+    return torch.stack(terms).sum()

@@ -1,0 +1,58 @@
+"""Sound files: read, resample and write, through libsndfile and soxr (book: intro)."""
+
+from pathlib import Path
+
+import numpy as np
+import soundfile
+import soxr
+
+from et_lite.storage import atomic_path
+
+
+def read(path: str | Path) -> tuple[np.ndarray, int]:
+    """A WAV, FLAC, OGG or MP3 file as float32 (S, n) and its rate in hertz.
+
+    ValueError for a file that is missing, empty, or not audio.
+    """
+    path = Path(path)
+    if not path.is_file():
+        raise ValueError(f"{path} does not exist: name a WAV, FLAC, OGG or MP3 file")
+    try:
+        wave, rate = soundfile.read(path, dtype="float32", always_2d=True)
+    except soundfile.LibsndfileError as error:
+        reason = str(error.error_string).rstrip(".")
+        raise ValueError(f"{path} is not readable audio ({reason}): convert it to WAV") from error
+    wave = np.ascontiguousarray(wave.T)
+    check(wave, rate)
+    return wave, rate
+
+
+def write(path: str | Path, wave: np.ndarray, rate: int) -> None:
+    """Write (S, n) samples; the suffix chooses the format. Samples beyond ±1 are clipped."""
+    suffix = Path(path).suffix.lower()
+    if suffix[1:].upper() not in soundfile.available_formats():
+        raise ValueError(f"suffix {suffix!r} of {path} is not an audio format: use .wav or .flac")
+    with atomic_path(path) as temporary:
+        soundfile.write(temporary, np.clip(wave, -1, 1).T, rate)
+
+
+def check(wave: np.ndarray, rate: int) -> None:
+    """ValueError unless `wave` is (S, n) finite samples at a positive rate."""
+    if wave.ndim != 2:
+        raise ValueError(f"audio has {wave.ndim} dimensions, not 2: give (channels, samples)")
+    if wave.size == 0:
+        raise ValueError("audio has 0 samples: give at least one")
+    if not np.isfinite(wave).all():
+        bad = int((~np.isfinite(wave)).sum())
+        raise ValueError(f"audio has {bad} samples that are not finite: replace NaN and infinity")
+    if rate <= 0:
+        raise ValueError(f"sample rate {rate} Hz is not positive: give the file's true rate")
+
+
+def resample(wave: np.ndarray, rate: int, target: int, samples: int | None = None) -> np.ndarray:
+    """(S, n) at `rate` to `target` hertz, cut or padded with zeros to `samples` if given."""
+    if rate != target:
+        wave = np.ascontiguousarray(soxr.resample(wave.T, rate, target).T, dtype=np.float32)
+    if samples is not None:
+        wave = np.pad(wave[:, :samples], ((0, 0), (0, max(0, samples - wave.shape[1]))))
+    return wave

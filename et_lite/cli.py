@@ -1,0 +1,185 @@
+"""The command `et-lite`: sound to payload and back, and the training of both networks."""
+
+import argparse
+import sys
+from collections.abc import Sequence
+from dataclasses import replace
+from pathlib import Path
+from typing import NoReturn
+
+from et_lite.config import BASE_PRESETS, PRESETS
+
+SOLVER_HELP = "how frames are chosen: greedy, dp, agglomerative, uniform or random"
+
+
+def main(arguments: Sequence[str] | None = None) -> int:
+    """Run one command; exit code 0, or 2 with one sentence on standard error."""
+    parsed = _parser().parse_args(arguments)
+    try:
+        parsed.run(parsed)
+    except (ValueError, OSError) as error:
+        print(f"et-lite: {error}", file=sys.stderr)
+        return 2
+    except KeyboardInterrupt:
+        print("et-lite: stopped; the same command goes on from the last checkpoint", file=sys.stderr)
+        return 130
+    return 0
+
+
+class _Parser(argparse.ArgumentParser):
+    """One sentence on a wrong option instead of the whole usage."""
+
+    def error(self, message: str) -> NoReturn:
+        self.exit(2, f"{self.prog}: {message}; see {self.prog} --help\n")
+
+
+def _parser() -> argparse.ArgumentParser:
+    parser = _Parser(prog="et-lite", description=__doc__)
+    commands = parser.add_subparsers(required=True, metavar="COMMAND")
+
+    add = commands.add_parser("compress", help="sound file to elastic payload (.etp)")
+    add.add_argument("input", type=Path, help="WAV, FLAC, OGG or MP3")
+    add.add_argument("-o", "--output", type=Path, help="payload to write; default INPUT.etp")
+    add.add_argument("--keep", type=float, default=0.5, help="kept fraction of frames, over 0 to 1")
+    add.add_argument("--solver", help=SOLVER_HELP)
+    add.add_argument("--model", default="et-greedy", help="shipped model, or path without suffix")
+    add.add_argument("--precision", default="float16", help="of the kept frames: float16 or float32")
+    add.set_defaults(run=_compress)
+
+    add = commands.add_parser("decompress", help="elastic payload to sound file")
+    add.add_argument("input", type=Path, help=".etp file")
+    add.add_argument("-o", "--output", type=Path, help="sound file to write; default INPUT.wav")
+    add.add_argument("--model", help="path without suffix, for a model that is not shipped")
+    add.set_defaults(run=_decompress)
+
+    add = commands.add_parser("info", help="what a payload holds")
+    add.add_argument("input", type=Path, help=".etp file")
+    add.set_defaults(run=_info)
+
+    add = commands.add_parser("train-base", help="train the bundled autoencoder on a corpus")
+    add.add_argument("corpus", type=Path, help="folder that scripts/build_corpus.py made")
+    add.add_argument("--preset", choices=sorted(BASE_PRESETS), default="cpu")
+    add.add_argument("--steps", type=int, help="instead of the preset's")
+    add.add_argument("--seed", type=int, default=0)
+    add.add_argument("--run-dir", type=Path, default=Path("runs/base"), help="checkpoint and log")
+    add.add_argument("-o", "--output", type=Path, default=Path("assets/weights/spectral-vae"))
+    add.set_defaults(run=_train_base)
+
+    add = commands.add_parser("preencode", help="corpus to latents for training")
+    add.add_argument("corpus", type=Path, help="folder that scripts/build_corpus.py made")
+    add.add_argument("-o", "--output", type=Path, required=True, help=".safetensors to write")
+    add.add_argument("--autoencoder", default="spectral-vae")
+    add.add_argument("--split", choices=("train", "valid", "test"), default="train")
+    add.add_argument("--minutes", type=float, default=120, help="at most so many a domain")
+    add.add_argument("--sets", nargs="+", default=(), help="sets of the manifest; default all")
+    add.set_defaults(run=_preencode)
+
+    add = commands.add_parser("train", help="train a method on pre-encoded latents")
+    add.add_argument("latents", type=Path, help="a .safetensors file, or a folder of them")
+    add.add_argument("-o", "--output", type=Path, required=True, help="weights, without suffix")
+    add.add_argument("--preset", choices=sorted(PRESETS), default="lite")
+    add.add_argument("--solver", default="greedy", help=SOLVER_HELP)
+    add.add_argument("--steps", type=int, help="instead of the preset's")
+    add.add_argument("--seed", type=int, default=0)
+    add.add_argument("--autoencoder", default="spectral-vae", help="that made the latents")
+    add.add_argument("--run-dir", type=Path, help="checkpoint and log; default runs/OUTPUT")
+    add.set_defaults(run=_train)
+    return parser
+
+
+# Imports stand inside the commands: `--help` and a wrong option should answer at once.
+
+
+def _compress(given: argparse.Namespace) -> None:
+    from et_lite import audio
+    from et_lite.codec import ElasticCodec
+    from et_lite.segments import kept_length
+
+    kept_length(1, given.keep)  # refuse a bad fraction before any file is read
+    wave, rate = audio.read(given.input)
+    codec = ElasticCodec.from_pretrained(given.model)
+    payload = codec.compress(wave, rate, given.keep, given.solver)
+    payload.save(given.output or given.input.with_suffix(".etp"), given.precision)
+    if not payload.reached:
+        print(
+            f"et-lite: {payload.solver} reached {payload.kept} of {payload.frames} frames, "
+            f"not the {payload.requested} asked for: use --solver dp or agglomerative for fewer",
+            file=sys.stderr,
+        )
+
+
+def _decompress(given: argparse.Namespace) -> None:
+    from et_lite import audio
+    from et_lite.codec import ElasticCodec
+    from et_lite.payload import ElasticPayload
+
+    payload = ElasticPayload.load(given.input)
+    codec = ElasticCodec.from_pretrained(given.model or payload.model)
+    output = given.output or given.input.with_suffix(".wav")
+    audio.write(output, codec.decompress(payload), payload.sample_rate)
+
+
+def _info(given: argparse.Namespace) -> None:
+    from et_lite.payload import ElasticPayload
+
+    payload = ElasticPayload.load(given.input)
+    seconds, size = payload.samples / payload.sample_rate, given.input.stat().st_size
+    streams = len(payload.lengths)
+    rows = {
+        "model": f"{payload.model} ({payload.identity[:12]})",
+        "solver": payload.solver,
+        "sound": f"{seconds:.3f} s, {payload.sample_rate} Hz, {streams} channel(s)",
+        "kept": f"{payload.kept} of {payload.frames} frames a channel "
+        f"({payload.kept / payload.frames:.4f}; {payload.requested} asked for)",
+        "frame rate": f"{payload.frame_rate:.3f} of {payload.latent_rate:.3f} frames/s",
+        "side information": f"{payload.side_information_bits:.0f} bits "
+        f"({payload.side_information_bits / seconds:.1f} bit/s)",
+        "size": f"{size} bytes ({8 * size / seconds / 1000:.2f} kbit/s)",
+    }
+    for name, value in rows.items():
+        print(f"{name:<17} {value}")
+
+
+def _train_base(given: argparse.Namespace) -> None:
+    from et_lite.base_training import train_base
+
+    config = replace(BASE_PRESETS[given.preset], seed=given.seed)
+    config = replace(config, steps=given.steps) if given.steps else config
+    train_base(config, given.corpus, given.run_dir, given.output)
+
+
+def _preencode(given: argparse.Namespace) -> None:
+    import torch
+    from tqdm.auto import tqdm
+
+    from et_lite.autoencoders import load_autoencoder
+    from et_lite.data import LatentStore, corpus_clips
+
+    autoencoder = load_autoencoder(given.autoencoder)
+    rate = autoencoder.sample_rate
+    clips = corpus_clips(given.corpus, given.split, given.minutes, rate, given.sets)
+    encoded = (
+        (domain, autoencoder.encode(torch.from_numpy(wave)[None]))
+        for domain, wave in tqdm(clips, disable=None, unit="clip")
+    )
+    LatentStore.collect(encoded).save(given.output)
+
+
+def _train(given: argparse.Namespace) -> None:
+    from et_lite.autoencoders import load_autoencoder
+    from et_lite.data import LatentStore
+    from et_lite.training import publish, train
+
+    config = replace(PRESETS[given.preset], seed=given.seed)
+    config = replace(config, selection=replace(config.selection, solver=given.solver))
+    config = replace(config, steps=given.steps) if given.steps else config
+    base = load_autoencoder(given.autoencoder)
+    run = given.run_dir or Path("runs") / given.output.name
+    method = train(config, LatentStore.load(given.latents), run)
+    publish(
+        method, given.output, {"name": base.name, "sha256": base.identity}, str(given.latents.name)
+    )
+
+
+if __name__ == "__main__":
+    sys.exit(main())

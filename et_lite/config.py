@@ -1,0 +1,176 @@
+"""Configurations as values: frozen dataclasses and the presets `lite`, `medium` and `paper`."""
+
+from dataclasses import asdict, dataclass, field, fields, is_dataclass, replace
+from typing import Any, TypeVar
+
+ConfigType = TypeVar("ConfigType")
+
+
+@dataclass(frozen=True)
+class NetworkConfig:
+    """Encoder and decoder of the Re-Bottleneck (Bralios et al. 2026, section 2)."""
+
+    channels: int = 64  # latent channels C, outside and inside
+    width: int = 1024  # channels of every block
+    blocks: int = 6  # blocks in the encoder, and again in the decoder
+    expansion: int = 2  # inner width of a block over its width
+    kernel: int = 7  # frames that a depthwise convolution sees
+
+
+@dataclass(frozen=True)
+class PredictorConfig:
+    """The recurrent predictor: three GRU cells and one SwiGLU layer."""
+
+    channels: int = 64
+    hidden: int = 128
+    layers: int = 3
+    inner: int = 512  # width inside the SwiGLU layer
+
+
+@dataclass(frozen=True)
+class DiscriminatorConfig:
+    """Patch discriminator that sees the latents as a one-channel image (channels × frames)."""
+
+    width: int = 256
+    layers: int = 4  # middle layers; each shortens time by four frames
+
+
+@dataclass(frozen=True)
+class SelectionConfig:
+    """How frames are chosen in training."""
+
+    solver: str = "greedy"
+    keep_low: float = 0.5  # kept fractions are drawn between these two, one a clip
+    keep_high: float = 0.995
+    max_offset: int = 12  # K: the most frames replaced after one anchor
+
+
+@dataclass(frozen=True)
+class LossConfig:
+    """Weights of the objective; the predictor's own terms reach the predictor alone."""
+
+    reconstruction: float = 2.0
+    adversarial: float = 0.5
+    feature_matching: float = 1.0
+    kl: float = 1e-4
+    rollout: float = 0.4
+    replaced: float = 0.1
+    horizon: int = 5  # steps of the rollout term
+
+
+@dataclass(frozen=True)
+class OptimiserConfig:
+    """Muon for matrices, AdamW for everything else; AdamW alone for the discriminator."""
+
+    muon_lr: float = 1e-3
+    muon_momentum: float = 0.95
+    muon_weight_decay: float = 0.01
+    adamw_lr: float = 1e-4
+    adamw_eps: float = 1e-15
+    discriminator_lr: float = 1e-4
+    weight_decay: float = 1e-4
+    clip_norm: float = 50.0
+    warmup: int = 0  # steps of linear rise; the paper has none
+    cosine: bool = False  # fall to zero along a cosine; the paper's rate is constant
+
+
+@dataclass(frozen=True)
+class TrainingConfig:
+    """One training run of one method, from its networks to its seed."""
+
+    method: str = "elastic_time"
+    network: NetworkConfig = field(default_factory=NetworkConfig)
+    predictor: PredictorConfig = field(default_factory=PredictorConfig)
+    discriminator: DiscriminatorConfig = field(default_factory=DiscriminatorConfig)
+    selection: SelectionConfig = field(default_factory=SelectionConfig)
+    loss: LossConfig = field(default_factory=LossConfig)
+    optimiser: OptimiserConfig = field(default_factory=OptimiserConfig)
+    steps: int = 250_000
+    batch: int = 64  # clips a step
+    frames: int = 96  # latent frames a clip: 4.46 s at 21.5 Hz
+    seed: int = 0
+
+
+@dataclass(frozen=True)
+class SpectralVAEConfig:
+    """The bundled autoencoder: log-mel spectrogram to latents and back."""
+
+    sample_rate: int = 22_050
+    fft: int = 2048
+    hop: int = 256  # samples between spectrogram frames
+    group: int = 4  # spectrogram frames in one latent frame: 1024 samples, 21.5 Hz
+    bands: int = 160  # mel bands
+    low_hz: float = 20.0
+    channels: int = 64
+    width: int = 256
+    blocks: int = 4
+    expansion: int = 3
+    kernel: int = 7
+    iterations: int = 32  # Griffin–Lim rounds when decoding
+
+
+@dataclass(frozen=True)
+class BaseTrainingConfig:
+    """One training run of the bundled autoencoder."""
+
+    network: SpectralVAEConfig = field(default_factory=SpectralVAEConfig)
+    steps: int = 4_000
+    batch: int = 16
+    frames: int = 86  # latent frames a crop: 4 s
+    lr: float = 1.5e-3
+    kl: float = 1e-4
+    domains: tuple[str, ...] = ("music", "speech", "effects")
+    weights: tuple[float, ...] = (0.5, 0.25, 0.25)  # how often a crop comes from each domain
+    gain_db: tuple[float, float] = (-20.0, 3.0)  # crops are played louder and softer than they are
+    seed: int = 0
+
+
+LITE = TrainingConfig(
+    network=NetworkConfig(width=256, blocks=4),
+    discriminator=DiscriminatorConfig(width=24),
+    optimiser=OptimiserConfig(muon_lr=5e-3, adamw_lr=1e-3, discriminator_lr=5e-4, cosine=True),
+    steps=1_500,
+    batch=32,
+)
+MEDIUM = TrainingConfig(
+    network=NetworkConfig(width=512, blocks=6),
+    discriminator=DiscriminatorConfig(width=64),
+    optimiser=OptimiserConfig(muon_lr=3e-3, adamw_lr=5e-4, discriminator_lr=3e-4, cosine=True),
+    steps=10_000,
+)
+PAPER = TrainingConfig()
+PRESETS: dict[str, TrainingConfig] = {"lite": LITE, "medium": MEDIUM, "paper": PAPER}
+BASE_PRESETS: dict[str, BaseTrainingConfig] = {
+    "cpu": BaseTrainingConfig(),
+    "gpu": BaseTrainingConfig(steps=40_000, batch=64),
+}
+
+
+def preset(name: str, **changes: Any) -> TrainingConfig:
+    """A named training preset with some fields changed. ValueError for an unknown name."""
+    if name not in PRESETS:
+        raise ValueError(f"preset {name!r} is not one of {', '.join(PRESETS)}: choose one of those")
+    return replace(PRESETS[name], **changes)
+
+
+def to_dict(config: Any) -> dict[str, Any]:
+    """A configuration as plain JSON values."""
+    return asdict(config)
+
+
+def from_dict(kind: type[ConfigType], values: dict[str, Any]) -> ConfigType:
+    """A configuration from `to_dict`'s values. ValueError names a field that `kind` lacks."""
+    known = {f.name: f for f in fields(kind)}  # type: ignore[arg-type]
+    unknown = sorted(set(values) - set(known))
+    if unknown:
+        raise ValueError(
+            f"configuration field {unknown[0]!r} is unknown to {kind.__name__}: "
+            "the file was made by another version, so install that version or retrain"
+        )
+    built: dict[str, Any] = {}
+    for name, value in values.items():
+        default = known[name].default_factory if isinstance(value, dict) else None
+        if isinstance(value, dict) and is_dataclass(default):
+            value = from_dict(default, value)  # type: ignore[arg-type]
+        built[name] = tuple(value) if isinstance(value, list) else value
+    return kind(**built)

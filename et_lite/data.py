@@ -1,0 +1,152 @@
+"""Pre-encoded latents: how they are stored and how training draws crops from them."""
+
+import csv
+from collections.abc import Iterable, Iterator, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+import torch
+from safetensors.numpy import load_file, save_file
+from torch import Tensor
+
+from et_lite.layers import Posterior
+from et_lite.storage import atomic_path
+
+DOMAINS = ("music", "speech", "effects")
+GAP_SECONDS, SHORTEST, LONGEST = 0.2, 10.0, 30.0  # seconds of a joined clip
+
+
+@dataclass(frozen=True)
+class LatentStore:
+    """Posterior means and scales of many clips, end to end: (total frames, C) float16.
+
+    `starts` and `lengths` (clips,) find a clip, `domains` (clips,) say what it is.
+    """
+
+    mean: np.ndarray
+    scale: np.ndarray
+    starts: np.ndarray
+    lengths: np.ndarray
+    domains: np.ndarray
+
+    @classmethod
+    def collect(cls, clips: Iterable[tuple[str, Posterior]]) -> "LatentStore":
+        """Join posteriors (1, C, T), each with its domain's name."""
+        means, scales, lengths, domains = [], [], [], []
+        for domain, posterior in clips:
+            means.append(posterior.mean[0].t().half().numpy())
+            scales.append(posterior.scale[0].t().half().numpy())
+            lengths.append(len(means[-1]))
+            domains.append(DOMAINS.index(domain))
+        sizes = np.array(lengths, dtype=np.int64)
+        return cls(
+            np.concatenate(means),
+            np.concatenate(scales),
+            sizes.cumsum() - sizes,
+            sizes,
+            np.array(domains, dtype=np.int64),
+        )
+
+    @classmethod
+    def load(cls, path: str | Path) -> "LatentStore":
+        """Read one file or every shard of a folder. ValueError when there is none."""
+        path = Path(path)
+        files = sorted(path.glob("*.safetensors")) if path.is_dir() else [path]
+        if not files or not files[0].exists():
+            raise ValueError(f"{path} holds no latents (*.safetensors): run et-lite preencode first")
+        shards = [load_file(file) for file in files]
+        joined = {k: np.concatenate([s[k] for s in shards]) for k in shards[0] if k != "starts"}
+        lengths = joined["lengths"]
+        return cls(starts=lengths.cumsum() - lengths, **joined)
+
+    def save(self, path: str | Path) -> None:
+        """Write one safetensors file."""
+        arrays = {name: np.ascontiguousarray(value) for name, value in vars(self).items()}
+        with atomic_path(path) as temporary:
+            save_file(arrays, temporary)
+
+    def of(self, domain: str) -> "LatentStore":
+        """The same store with the clips of one domain only."""
+        mine = self.domains == DOMAINS.index(domain)
+        return LatentStore(
+            self.mean, self.scale, self.starts[mine], self.lengths[mine], self.domains[mine]
+        )
+
+    def clip(self, index: int) -> Posterior:
+        """One whole clip's posterior, each (1, C, T)."""
+        span = slice(self.starts[index], self.starts[index] + self.lengths[index])
+        return Posterior(_columns(self.mean[span])[None], _columns(self.scale[span])[None])
+
+    def batch(
+        self, numbers: np.random.Generator, noise: torch.Generator, size: int, frames: int
+    ) -> Tensor:
+        """A fresh posterior sample of random crops, (B, C, frames) float32.
+
+        Domains are drawn evenly and clips by length, so that speech, which comes in many short
+        files, is heard as often as music. ValueError when no clip is long enough.
+        """
+        groups = [np.flatnonzero((self.domains == d) & (self.lengths >= frames)) for d in range(3)]
+        groups = [g for g in groups if len(g)]
+        if not groups:
+            raise ValueError(
+                f"no clip has {frames} latent frames (the longest has {self.lengths.max()}): "
+                "train with fewer frames or pre-encode longer files"
+            )
+        chosen = []
+        for group in (groups[i] for i in numbers.integers(len(groups), size=size)):
+            weights = (self.lengths[group] - frames + 1).astype(float)
+            clip = numbers.choice(group, p=weights / weights.sum())
+            first = self.starts[clip] + numbers.integers(self.lengths[clip] - frames + 1)
+            chosen.append(np.arange(first, first + frames))
+        rows = np.stack(chosen)
+        posterior = Posterior(_columns(self.mean[rows]), _columns(self.scale[rows]))
+        return posterior.sample(noise)
+
+
+def _columns(rows: np.ndarray) -> Tensor:
+    """(…, T, C) float16 rows as (…, C, T) float32."""
+    return torch.from_numpy(rows.astype(np.float32)).transpose(-1, -2).contiguous()
+
+
+def corpus_clips(
+    root: Path, split: str, minutes: float, rate: int, sets: Sequence[str] = (), seed: int = 0
+) -> Iterator[tuple[str, np.ndarray]]:
+    """Clips of 10 to 30 s from the store of `scripts/build_corpus.py`: domain and (n,) in ±1.
+
+    At most `minutes` a domain, from the named sets or from all. Short files of one set are
+    joined with 0.2 s of silence between them. ValueError when nothing matches.
+    """
+    with open(root / "manifest.csv", newline="") as file:
+        rows = [r for r in csv.DictReader(file) if r["split"] == split and r["domain"] in DOMAINS]
+    rows = [row for row in rows if not sets or row["set"] in sets]
+    if not rows:
+        raise ValueError(f"{root}/manifest.csv has no {split} files of these sets: check --sets")
+    for domain in sorted({row["domain"] for row in rows}):
+        store = root / "audio" / f"{domain}-{'test' if split == 'test' else 'train'}.npy"
+        audio = np.load(store, mmap_mode="r")
+        mine = [row for row in rows if row["domain"] == domain]
+        left = minutes * 60 * rate
+        for wave in _joined(mine, audio, rate, np.random.default_rng(seed)):
+            if left <= 0:
+                break
+            left -= len(wave)
+            yield domain, wave
+
+
+def _joined(
+    rows: list[dict[str, str]], audio: np.ndarray, rate: int, numbers: np.random.Generator
+) -> Iterator[np.ndarray]:
+    """Random pieces of the files in random order, short ones joined within their set."""
+    gap = np.zeros(int(GAP_SECONDS * rate), dtype=np.float32)
+    waiting: dict[str, list[np.ndarray]] = {}
+    for index in numbers.permutation(len(rows)):
+        row = rows[index]
+        start, length = int(row["start"]), int(row["samples"])
+        piece = min(length, int(LONGEST * rate))
+        start += int(numbers.integers(length - piece + 1))
+        joined = waiting.setdefault(row["set"], [])
+        joined += [audio[start : start + piece].astype(np.float32) / 32768, gap]
+        if sum(map(len, joined)) >= SHORTEST * rate:
+            yield np.concatenate(joined[:-1])
+            joined.clear()

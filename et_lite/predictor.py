@@ -1,0 +1,146 @@
+"""The predictor of the next latent frame, its rollout, and the step costs every solver reads.
+
+A frame that the rollout from the last kept frame comes close to need not be kept
+(Bralios et al. 2026, section 2.2; book: predictor).
+"""
+
+import torch
+import torch.nn.functional as F
+from torch import Tensor, nn
+
+from et_lite.config import PredictorConfig
+
+
+class Predictor(nn.Module):
+    """One step of a three-layer GRU with a gated output layer: 511 808 parameters at 64 channels.
+
+    Each row of a batch is one column of the latents and knows nothing of the others. The state
+    starts anew at every anchor, from one trainable vector shared by the layers.
+    """
+
+    def __init__(self, config: PredictorConfig) -> None:
+        super().__init__()
+        self.config = config
+        hidden = config.hidden
+        self.enter = nn.Linear(config.channels, hidden)
+        self.cells = nn.ModuleList(nn.GRUCell(hidden, hidden) for _ in range(config.layers))
+        self.norm = nn.RMSNorm(hidden)
+        self.gate = nn.Linear(hidden, config.inner)
+        self.value = nn.Linear(hidden, config.inner)
+        self.narrow = nn.Linear(config.inner, hidden)
+        self.leave = nn.Linear(hidden, config.channels)
+        self.start = nn.Parameter(torch.zeros(hidden))
+
+    def step(self, frame: Tensor, state: Tensor | None = None) -> tuple[Tensor, Tensor]:
+        """The next frame and state: (R, C) and (R, layers, hidden) to the same shapes.
+
+        `state=None` is a fresh start at an anchor.
+        """
+        layers = len(self.cells)
+        states = self.start.expand(layers, len(frame), -1) if state is None else state.unbind(1)
+        hidden, kept = self.enter(frame), []
+        for cell, previous in zip(self.cells, states, strict=True):
+            hidden = _gru(cell, hidden, previous)
+            kept.append(hidden)
+        normal = self.norm(hidden)
+        hidden = hidden + self.narrow(F.silu(self.gate(normal)) * self.value(normal))
+        return self.leave(hidden).float(), torch.stack(kept, dim=1)
+
+    def rollout(self, latents: Tensor, horizon: int) -> Tensor:
+        """Predictions from every frame as anchor, (B, C, T) to (B, horizon, C, T).
+
+        Entry [b, l − 1, :, a] predicts frame a + l from anchor a; it means something only
+        where a + l < T.
+        """
+        batch, channels, frames = latents.shape
+        frame, state, steps = latents.transpose(1, 2).reshape(-1, channels), None, []
+        for _ in range(horizon):
+            frame, state = self.step(frame, state)
+            steps.append(frame)
+        stacked = torch.stack(steps) if steps else latents.new_zeros(0, batch * frames, channels)
+        return stacked.view(horizon, batch, frames, channels).permute(1, 0, 3, 2)
+
+    def unroll(self, anchors: Tensor, lengths: Tensor) -> Tensor:
+        """Rebuild the frames from a payload: anchors (C, N) and lengths (N,) to latents (C, T).
+
+        Each segment is its anchor followed by the rollout from it. Segments that have ended
+        leave the batch, so this costs exactly T − N predictor columns (book: chunking).
+        """
+        starts = lengths.cumsum(0) - lengths
+        output = anchors.new_empty(int(lengths.sum()), len(anchors))
+        output[starts] = anchors.t()
+        order = lengths.argsort(descending=True, stable=True)
+        frame, state, starts = anchors.t()[order], None, starts[order]
+        # How many segments are longer than l, for every l: one pass instead of one a step.
+        longer = torch.bincount(lengths).flip(0).cumsum(0).flip(0)[2:].tolist()
+        for offset, rows in enumerate(longer, start=1):
+            frame, state = self.step(frame[:rows], None if state is None else state[:rows])
+            output[starts[:rows] + offset] = frame.to(output.dtype)
+        return output.t()
+
+
+def _gru(cell: nn.Module, x: Tensor, state: Tensor) -> Tensor:
+    """PyTorch's GRUCell equations as two matrix products, so that autocast reaches them."""
+    reset_x, update_x, new_x = F.linear(x, cell.weight_ih, cell.bias_ih).chunk(3, dim=-1)
+    reset_h, update_h, new_h = F.linear(state, cell.weight_hh, cell.bias_hh).chunk(3, dim=-1)
+    update = torch.sigmoid(update_x + update_h)
+    new = torch.tanh(new_x + torch.sigmoid(reset_x + reset_h) * new_h)
+    return new + update * (state - new)
+
+
+def step_costs(latents: Tensor, predictions: Tensor) -> Tensor:
+    """Cost table e[a, l], float32 (B, T, L): squared error of predicting frame a + l from anchor a.
+
+    Mean over channels, no normalisation (Bralios et al. 2026, equation for the segment cost;
+    book: chunking). `latents` (B, C, T) and `predictions` (B, L, C, T). Entries past the end
+    of the clip are infinite.
+    """
+    batch, horizon, _, frames = predictions.shape
+    table = torch.full((batch, frames, horizon), torch.inf, device=latents.device)
+    for offset in range(1, min(horizon, frames - 1) + 1):
+        error = predictions[:, offset - 1, :, : frames - offset].float() - latents[:, :, offset:]
+        table[:, : frames - offset, offset - 1] = error.square().mean(dim=1)
+    return table
+
+
+def mix(latents: Tensor, predictions: Tensor, offsets: Tensor) -> Tensor:
+    """Replace frames by the rollout of their anchor: (B, C, T) with offsets (B, T), h = 0 kept.
+
+    The training counterpart of `Predictor.unroll`, with gradients to anchors and predictor.
+    """
+    batch, horizon, channels, frames = predictions.shape
+    if horizon == 0:
+        return latents
+    time = torch.arange(frames, device=latents.device)
+    # One gather along a flattened (step, anchor) axis; kept frames look up entry 0 and drop it.
+    source = ((offsets - 1) * frames + time - offsets).clamp_min(0)
+    flat = predictions.permute(0, 2, 1, 3).reshape(batch, channels, horizon * frames)
+    rolled = flat.gather(2, source[:, None].expand(-1, channels, -1))
+    return torch.where((offsets == 0)[:, None], latents, rolled)
+
+
+def rollout_loss(latents: Tensor, predictions: Tensor, horizon: int) -> Tensor:
+    """Mean squared error over `horizon` steps from every anchor, in units of the target's variance.
+
+    Σₖ (T − k) · mean((rₖ / sₖ)²) / Σₖ (T − k), with sₖ one biased standard deviation over the
+    batch, floor 1e-5; the targets take no gradient (Bralios et al. 2026; book: predictor).
+    """
+    frames = latents.shape[-1]
+    total, weight = latents.new_zeros(()), 0
+    for k in range(1, min(horizon, frames - 1) + 1):
+        target = latents[:, :, k:].detach()
+        spread = target.std(correction=0).clamp_min(1e-5)
+        error = (predictions[:, k - 1, :, : frames - k] - target) / spread
+        total = total + (frames - k) * error.square().mean()
+        weight += frames - k
+    return total / max(weight, 1)
+
+
+def replaced_loss(latents: Tensor, mixed: Tensor, offsets: Tensor) -> Tensor:
+    """Mean squared error on the frames in fact replaced, in units of their variance; 0 if none."""
+    # Sums under a mask rather than a selection: no wait for the device to count the frames.
+    replaced = (offsets > 0)[:, None].expand_as(latents).float()
+    target, count = latents.detach(), replaced.sum().clamp_min(1)
+    centred = (target - (target * replaced).sum() / count) * replaced
+    spread = (centred.square().sum() / count).sqrt().clamp_min(1e-6)
+    return (((mixed - target) * replaced / spread).square().sum()) / count

@@ -1,0 +1,192 @@
+"""One trainer for every method: adversarial steps, exact resume, a tidy log (book: training).
+
+The order of a step and the routes of its gradients follow Bralios et al. (2026, section 3). A
+step's batch, noise and targets depend on the seed and the step's number alone, so a run that was
+stopped goes on as if it had not been; on one thread it does so bit for bit.
+"""
+
+import math
+from pathlib import Path
+from typing import Any
+
+import torch
+from torch import Tensor, nn
+from tqdm.auto import tqdm
+
+from et_lite.adversary import (
+    LatentDiscriminator,
+    discriminator_loss,
+    feature_matching_loss,
+    generator_loss,
+)
+from et_lite.config import OptimiserConfig, TrainingConfig, to_dict
+from et_lite.data import LatentStore
+from et_lite.methods import ReBottleneck, build
+from et_lite.runs import MetricsLog, autocast, prepare_cpu, step_seeds
+from et_lite.storage import commit, load_state, machine, save_state, save_weights
+
+
+def optimisers(method: nn.Module, config: OptimiserConfig) -> list[torch.optim.Optimizer]:
+    """Muon for the matrices of the method, AdamW for its vectors and depthwise kernels.
+
+    Muon orthogonalises a matrix's update; for kernels of one channel and for gains that has no
+    meaning (the released code does it all the same; book: differences).
+    """
+    matrices = [p for p in method.parameters() if p.ndim == 2]
+    others = [p for p in method.parameters() if p.ndim != 2]
+    muon = torch.optim.Muon(
+        matrices,
+        lr=config.muon_lr,
+        momentum=config.muon_momentum,
+        weight_decay=config.muon_weight_decay,
+    )
+    adamw = torch.optim.AdamW(
+        others, lr=config.adamw_lr, weight_decay=config.weight_decay, eps=config.adamw_eps
+    )
+    return [muon, adamw]
+
+
+class Trainer:
+    """The state of a run: method, discriminator, optimisers and the number of steps done."""
+
+    def __init__(self, config: TrainingConfig, store: LatentStore) -> None:
+        self.config, self.store, self.done = config, store, 0
+        self.device = torch.device("cuda" if torch.cuda.is_available() else "cpu")
+        prepare_cpu()
+        torch.manual_seed(config.seed)
+        self.method = build(config).to(self.device)
+        self.discriminator = LatentDiscriminator(config.discriminator).to(self.device)
+        self.main = optimisers(self.method, config.optimiser)
+        self.against = torch.optim.AdamW(
+            self.discriminator.parameters(),
+            lr=config.optimiser.discriminator_lr,
+            weight_decay=config.optimiser.weight_decay,
+        )
+        self.rates = [g["lr"] for o in (*self.main, self.against) for g in o.param_groups]
+
+    def step(self) -> dict[str, Tensor]:
+        """One discriminator step and one generator step; the losses as tensors, not yet waited for."""
+        c = self.config
+        self._set_rates()
+        numbers, noise = step_seeds(c.seed, self.done)
+        x = self.store.batch(numbers, noise, c.batch, c.frames).to(self.device)
+        targets = self.method.draw_targets(numbers, c.batch, c.frames)
+        with autocast(self.device):
+            result = self.method.training_pass(x, targets, noise)
+        judged = self._discriminator_step(x, result.rebuilt.detach())
+        losses = self._generator_step(x, result)
+        self.done += 1
+        return {**losses, "discriminator": judged, "kept": torch.tensor(result.kept_fraction)}
+
+    def _discriminator_step(self, real: Tensor, fake: Tensor) -> Tensor:
+        with autocast(self.device):
+            loss = discriminator_loss(self.discriminator(real)[0], self.discriminator(fake)[0])
+        self.against.zero_grad()
+        loss.backward()
+        parameters = self.discriminator.parameters()
+        nn.utils.clip_grad_norm_(parameters, self.config.optimiser.clip_norm)
+        self.against.step()
+        return loss.detach()
+
+    def _generator_step(self, x: Tensor, result: Any) -> dict[str, Tensor]:
+        weights = self.config.loss
+        # The discriminator is only looked through here: it takes no gradient and its real
+        # features need no graph.
+        self.discriminator.requires_grad_(False)
+        with autocast(self.device):
+            verdict, fake = self.discriminator(result.rebuilt)
+            with torch.no_grad():
+                real = self.discriminator(x)[1]
+            terms = {
+                "reconstruction": weights.reconstruction * (result.rebuilt - x).square().mean(),
+                "adversarial": weights.adversarial * generator_loss(verdict),
+                "feature_matching": weights.feature_matching * feature_matching_loss(real, fake),
+                "kl": weights.kl * result.kl,
+            }
+        self.discriminator.requires_grad_(True)
+        for optimiser in self.main:
+            optimiser.zero_grad()
+        auxiliary = list(result.auxiliary.values())
+        torch.stack(list(terms.values())).sum().backward(retain_graph=bool(auxiliary))
+        if auxiliary:
+            own = result.auxiliary_parameters
+            torch.stack(auxiliary).sum().backward(inputs=own)
+        nn.utils.clip_grad_norm_(self.method.parameters(), self.config.optimiser.clip_norm)
+        for optimiser in self.main:
+            optimiser.step()
+        return {name: term.detach() for name, term in {**terms, **result.auxiliary}.items()}
+
+    def _set_rates(self) -> None:
+        o, progress = self.config.optimiser, self.done / self.config.steps
+        factor = 0.5 * (1 + math.cos(math.pi * progress)) if o.cosine else 1.0
+        factor *= min(1.0, (self.done + 1) / o.warmup) if o.warmup else 1.0
+        groups = [g for opt in (*self.main, self.against) for g in opt.param_groups]
+        for group, rate in zip(groups, self.rates, strict=True):
+            group["lr"] = rate * factor
+
+    def state(self) -> dict[str, Any]:
+        """Everything that a resumed run needs."""
+        return {
+            "step": self.done,
+            "config": to_dict(self.config),
+            "method": self.method.state_dict(),
+            "discriminator": self.discriminator.state_dict(),
+            "optimisers": [o.state_dict() for o in (*self.main, self.against)],
+        }
+
+    def load(self, state: dict[str, Any]) -> None:
+        """Take up a saved state. ValueError when it was made with another configuration."""
+        if state["config"] != _plain(to_dict(self.config)):
+            raise ValueError(
+                "the checkpoint was made with another configuration than this run's: "
+                "give the run another folder or repeat its options"
+            )
+        self.done = state["step"]
+        self.method.load_state_dict(state["method"])
+        self.discriminator.load_state_dict(state["discriminator"])
+        for optimiser, saved in zip((*self.main, self.against), state["optimisers"], strict=True):
+            optimiser.load_state_dict(saved)
+
+
+def _plain(value: Any) -> Any:
+    """Tuples as lists, as a file gives them back."""
+    if isinstance(value, dict):
+        return {key: _plain(item) for key, item in value.items()}
+    return [_plain(item) for item in value] if isinstance(value, list | tuple) else value
+
+
+def train(
+    config: TrainingConfig, store: LatentStore, run: Path, save_every: int = 100, log_every: int = 20
+) -> ReBottleneck:
+    """Train to `config.steps`, resuming from `run` when it holds a checkpoint (book: training)."""
+    trainer, checkpoint = Trainer(config, store), run / "checkpoint.safetensors"
+    if checkpoint.exists():
+        trainer.load(load_state(checkpoint))
+    log = MetricsLog(run, trainer.done)
+    bar = tqdm(initial=trainer.done, total=config.steps, disable=None, desc=config.method)
+    while trainer.done < config.steps:
+        losses = trainer.step()
+        bar.update()
+        last = trainer.done == config.steps
+        if trainer.done % log_every == 0 or last:
+            log.write(trainer.done, {name: value.item() for name, value in losses.items()})
+        if trainer.done % save_every == 0 or last:
+            save_state(checkpoint, trainer.state())
+    bar.close()
+    return trainer.method
+
+
+def publish(method: ReBottleneck, output: Path, base: dict[str, Any], data: str) -> None:
+    """Write a trained method's weights and card. `base` names the autoencoder and its hash."""
+    card = {
+        "kind": "method",
+        "name": output.name,
+        "config": to_dict(method.config),
+        "window": method.config.frames,
+        "autoencoder": base,
+        "data": data,
+        "seed": method.config.seed,
+        "commit": commit(),
+        "machine": machine(),
+    }
+    save_weights(output, method.state_dict(), card)

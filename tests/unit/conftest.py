@@ -1,0 +1,80 @@
+"""Small networks, stores and sounds that the unit tests share."""
+
+from dataclasses import replace
+from pathlib import Path
+
+import numpy as np
+import pytest
+import torch
+
+from et_lite.autoencoders import SpectralAutoencoder
+from et_lite.codec import ElasticCodec
+from et_lite.config import (
+    DiscriminatorConfig,
+    NetworkConfig,
+    PredictorConfig,
+    SpectralVAEConfig,
+    TrainingConfig,
+)
+from et_lite.data import LatentStore
+from et_lite.layers import Posterior
+from et_lite.methods import build
+from et_lite.spectral_vae import SpectralVAE
+
+TINY = TrainingConfig(
+    network=NetworkConfig(channels=8, width=16, blocks=2),
+    predictor=PredictorConfig(channels=8, hidden=12, layers=3, inner=16),
+    discriminator=DiscriminatorConfig(width=4, layers=2),
+    steps=12,
+    batch=3,
+    frames=24,
+)
+
+
+@pytest.fixture(autouse=True)
+def one_thread():
+    """Small products on several threads only wait for each other."""
+    before = torch.get_num_threads()
+    torch.set_num_threads(1)
+    yield
+    torch.set_num_threads(before)
+
+
+@pytest.fixture
+def tiny() -> TrainingConfig:
+    return TINY
+
+
+@pytest.fixture
+def store() -> LatentStore:
+    """Three clips a domain of slowly changing latents."""
+    generator = torch.Generator().manual_seed(1)
+    clips = []
+    for domain in ("music", "speech", "effects"):
+        for _ in range(3):
+            steps = torch.randn(1, 8, 60, generator=generator)
+            clips.append((domain, Posterior(steps.cumsum(-1) * 0.3, torch.full((1, 8, 60), 0.05))))
+    return LatentStore.collect(clips)
+
+
+@pytest.fixture(scope="session")
+def random_codec() -> ElasticCodec:
+    """A codec of untrained networks: wrong sound, right shapes."""
+    torch.manual_seed(0)
+    vae = SpectralVAE(SpectralVAEConfig(channels=8, width=16, blocks=1, iterations=2))
+    autoencoder = SpectralAutoencoder("random", vae, "a" * 64)
+    config = replace(TINY, frames=96)
+    return ElasticCodec("tiny", autoencoder, build(config), config.frames, "b" * 64)
+
+
+@pytest.fixture
+def tone() -> np.ndarray:
+    """Half a second of two different tones in stereo at 44.1 kHz, (2, n)."""
+    time = np.arange(22_051) / 44_100
+    return np.stack([np.sin(440 * 6.283 * time), np.sin(660 * 6.283 * time)]).astype("float32") / 3
+
+
+@pytest.fixture(scope="session")
+def clips() -> Path:
+    """The shipped listening clips."""
+    return Path(__file__).resolve().parents[2] / "assets" / "clips"

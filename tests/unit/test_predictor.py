@@ -1,0 +1,126 @@
+"""The predictor, its rollout, the cost table, mixing and payload decoding."""
+
+import pytest
+import torch
+
+from et_lite.config import PredictorConfig
+from et_lite.predictor import Predictor, mix, replaced_loss, rollout_loss, step_costs
+from et_lite.segments import Segmentation
+
+
+@pytest.fixture
+def predictor() -> Predictor:
+    torch.manual_seed(0)
+    model = Predictor(PredictorConfig(channels=5, hidden=7, layers=3, inner=9))
+    torch.nn.init.normal_(model.start)
+    return model
+
+
+def test_paper_predictor_has_511808_parameters() -> None:
+    assert sum(p.numel() for p in Predictor(PredictorConfig()).parameters()) == 511_808
+
+
+def test_step_is_pytorchs_gru_cells_and_a_swiglu(predictor: Predictor) -> None:
+    frame, state = torch.randn(4, 5), torch.randn(4, 3, 7)
+    hidden, states = predictor.enter(frame), []
+    for layer, cell in enumerate(predictor.cells):
+        hidden = cell(hidden, state[:, layer])
+        states.append(hidden)
+    normal = hidden * (hidden.square().mean(-1, keepdim=True) + torch.finfo().eps).rsqrt()
+    gated = torch.nn.functional.silu(predictor.gate(normal)) * predictor.value(normal)
+    expected = predictor.leave(hidden + predictor.narrow(gated))
+    got, after = predictor.step(frame, state)
+    torch.testing.assert_close(got, expected)
+    torch.testing.assert_close(after, torch.stack(states, 1))
+
+
+def test_rollout_repeats_steps_from_every_anchor(predictor: Predictor) -> None:
+    latents = torch.randn(2, 5, 6)
+    rolled = predictor.rollout(latents, 4)
+    assert rolled.shape == (2, 4, 5, 6)
+    for clip in range(2):
+        for anchor in range(6):
+            frame, state = latents[clip, :, anchor][None], None
+            for step in range(4):
+                frame, state = predictor.step(frame, state)
+                torch.testing.assert_close(rolled[clip, step, :, anchor], frame[0])
+
+
+def test_start_state_is_one_trainable_vector(predictor: Predictor) -> None:
+    predictor.rollout(torch.randn(1, 5, 3), 2).sum().backward()
+    assert predictor.start.shape == (7,) and predictor.start.grad.abs().sum() > 0
+
+
+def test_step_costs_are_mean_squares_and_infinite_past_the_end() -> None:
+    latents, predictions = torch.randn(2, 5, 6), torch.randn(2, 4, 5, 6)
+    table = step_costs(latents, predictions)
+    assert table.shape == (2, 6, 4) and table.dtype == torch.float32
+    for a in range(6):
+        for step in range(1, 5):
+            if a + step < 6:
+                error = predictions[0, step - 1, :, a] - latents[0, :, a + step]
+                assert table[0, a, step - 1] == pytest.approx(error.square().mean().item())
+            else:
+                assert table[0, a, step - 1] == torch.inf
+    assert step_costs(latents[..., :1], predictions[..., :1][:, :0]).shape == (2, 1, 0)
+
+
+OFFSETS = torch.tensor([[0, 1, 2, 0, 0, 1], [0, 0, 1, 2, 3, 0]])
+
+
+def test_mix_takes_the_rollout_of_each_frames_anchor() -> None:
+    latents, predictions = torch.randn(2, 5, 6), torch.randn(2, 4, 5, 6)
+    mixed = mix(latents, predictions, OFFSETS)
+    for clip in range(2):
+        for t in range(6):
+            h = int(OFFSETS[clip, t])
+            expected = predictions[clip, h - 1, :, t - h] if h else latents[clip, :, t]
+            assert torch.equal(mixed[clip, :, t], expected)
+
+
+@pytest.mark.parametrize("lengths", [[1], [6], [3, 1, 2], [1, 4, 1], [1] * 6, [13, 1, 5, 2]])
+def test_payload_decode_equals_mixing_in_exactly_the_missing_columns(
+    predictor: Predictor, lengths: list[int]
+) -> None:
+    segmentation = Segmentation.from_lengths(lengths)
+    frames, rows = segmentation.frames, 0
+    latents = torch.randn(1, 5, frames)
+    predictions = predictor.rollout(latents, 12)
+    expected = mix(latents, predictions, torch.from_numpy(segmentation.offsets)[None])[0]
+    step = predictor.step
+
+    def counted(frame, state=None):
+        nonlocal rows
+        rows += len(frame)
+        return step(frame, state)
+
+    predictor.step = counted
+    got = predictor.unroll(latents[0][:, segmentation.anchors.copy()], torch.tensor(lengths))
+    torch.testing.assert_close(got, expected, atol=1e-6, rtol=0)
+    assert rows == frames - len(lengths)
+
+
+def test_frames_that_were_dropped_do_not_leak(predictor: Predictor) -> None:
+    latents = torch.randn(2, 5, 6)
+    changed = torch.where((OFFSETS > 0)[:, None], torch.randn(2, 5, 6), latents)
+    first, second = (mix(z, predictor.rollout(z, 4), OFFSETS) for z in (latents, changed))
+    torch.testing.assert_close(first, second, atol=0, rtol=0)
+
+
+def test_rollout_loss_weighs_horizons_by_their_frames() -> None:
+    """Bralios et al.: at T = 96 the five weights are 0.2043, 0.2022, 0.2, 0.1978, 0.1957."""
+    latents = torch.randn(2, 3, 96)
+    exact = torch.stack([torch.roll(latents, -k, -1) for k in range(1, 6)], dim=1)
+    assert rollout_loss(latents, exact, 5) == 0
+    for k, weight in enumerate([0.2043, 0.2022, 0.2, 0.1978, 0.1957], start=1):
+        off = exact.clone()
+        off[:, k - 1] += latents[:, :, k:].std(correction=0)
+        assert rollout_loss(latents, off, 5).item() == pytest.approx(weight, abs=5e-5)
+
+
+def test_replaced_loss_is_in_units_of_the_targets_spread() -> None:
+    latents = torch.randn(2, 5, 6)
+    target = latents[(OFFSETS > 0)[:, None].expand_as(latents)]
+    off = latents + 2 * target.std(correction=0)
+    assert replaced_loss(latents, off, OFFSETS).item() == pytest.approx(4, rel=1e-5)
+    assert replaced_loss(latents, off, torch.zeros_like(OFFSETS)) == 0
