@@ -1,0 +1,101 @@
+# Everything the project does, one target each; `make` alone lists them.
+# Python 3.11 - 3.13 and make are all that a machine needs beforehand.
+
+PYTHON ?= python3
+# Extra words for pip when it fetches torch, for instance the index of its CPU builds.
+TORCH_FLAGS ?=
+PORT ?= 8000
+
+VENV := .venv
+BIN := $(VENV)/bin
+READY := $(VENV)/.ready
+PIP := $(BIN)/python -m pip install --quiet --disable-pip-version-check
+PACKAGE := $(shell find et_lite assets -type f -not -path '*/__pycache__/*' 2>/dev/null)
+
+# The steps of `test` build on each other, and two cores are soon busy.
+.NOTPARALLEL:
+.DEFAULT_GOAL := help
+.PHONY: help venv lock lint unit test book browser site serve notebooks models corpus clean
+
+help: ## List what can be made
+	@sed -n 's/^\([a-z]*\):.*## \(.*\)/  make \1	\2/p' $(MAKEFILE_LIST) | expand -t 18
+
+venv: $(READY) ## Make .venv with the locked packages, and et_lite in place
+
+$(BIN)/python:
+	@$(PYTHON) -c 'import sys; sys.exit(not (3, 11) <= sys.version_info[:2] <= (3, 13))' || \
+	  { echo "This needs Python 3.11, 3.12 or 3.13; '$(PYTHON)' is $$($(PYTHON) -V 2>&1)." \
+	         "Name another one: make venv PYTHON=python3.12"; exit 1; }
+	@# A half-made environment would look like a whole one to the next run.
+	$(PYTHON) -m venv $(VENV) || { rm -rf $(VENV); exit 1; }
+
+# pyproject.toml stands here because a new command line or dependency needs another install.
+$(READY): requirements.lock pyproject.toml | $(BIN)/python
+	@echo "Installing into $(VENV): minutes the first time, seconds after that."
+	$(PIP) $(TORCH_FLAGS) "$$(grep '^torch==' requirements.lock)"
+	$(PIP) -r requirements.lock
+	$(PIP) --no-deps --no-build-isolation -e .
+	@touch $@
+
+# torch stays at the version we tested: a later one would be taken otherwise. What only its CUDA build
+# needs is left out, because torch asks for it by itself where that build is chosen.
+lock: ## Solve requirements.txt anew into requirements.lock (needs uv)
+	@command -v uv >/dev/null || { echo "make lock needs uv: pip install uv"; exit 1; }
+	grep '^torch==' requirements.lock | uv pip compile --universal --python-version 3.11 \
+	  --no-annotate --no-header --quiet -c - requirements.txt > requirements.lock.new
+	grep -vE '^(nvidia|cuda|triton)' requirements.lock.new > requirements.lock
+	rm requirements.lock.new
+
+lint: venv ## Style, format, types, and which module may import which
+	$(BIN)/ruff check .
+	$(BIN)/ruff format --check .
+	$(BIN)/mypy
+	$(BIN)/lint-imports --no-logo
+
+unit: venv ## The package's tests
+	$(BIN)/pytest --ignore tests/browser -m "not network"
+
+notebooks: venv ## Run every notebook from an empty kernel
+	$(BIN)/pytest notebooks --nbval-lax --nbval-current-env \
+	  --nbval-sanitize-with tests/notebooks/sanitize.cfg
+
+# Neither jupyter-cache nor Sphinx looks past a notebook's own text: outputs would outlive the code
+# behind them, and pages their place in the book.
+_build/.fresh: $(PACKAGE) _toc.yml _config.yml
+	rm -rf _build
+	@mkdir -p _build && touch $@
+
+# After a warning Sphinx takes the page for done: the next build would pass without reading it.
+book: venv _build/.fresh ## Run the notebooks and build the site into _build/html
+	$(BIN)/jupyter-book build . -W --keep-going || { rm -rf _build/.doctrees; exit 1; }
+
+browser: venv ## Find Chromium, or install Debian's when root
+	@$(BIN)/python tests/browser/conftest.py || \
+	  if [ "$$(id -u)" = 0 ] && command -v apt-get >/dev/null; then \
+	    apt-get update -qq && apt-get install -y -qq --no-install-recommends chromium fonts-dejavu-core; \
+	  else \
+	    echo "The site's tests need Chromium: install it, or name its program in ET_CHROMIUM."; exit 1; \
+	  fi
+
+site: book browser ## The built site's tests, in Chromium
+	$(BIN)/pytest tests/browser
+
+test: lint unit notebooks site ## Everything CI runs
+
+serve: book ## Show the book on http://127.0.0.1:8000 (PORT=...)
+	$(BIN)/python -m http.server $(PORT) --bind 127.0.0.1 --directory _build/html
+
+corpus: venv ## Build the training and test audio into corpus/
+	$(PIP) --no-build-isolation -e '.[corpus]'
+	$(BIN)/python scripts/build_corpus.py
+
+# Each step goes on from its own checkpoint under runs/ when it was stopped.
+models: venv ## Train the shipped models from corpus/
+	@test -f corpus/manifest.csv || { echo "The models are trained on corpus/: make corpus first."; exit 1; }
+	$(BIN)/et-lite train-base corpus
+	$(BIN)/et-lite preencode corpus -o runs/latents.safetensors
+	$(BIN)/et-lite train runs/latents.safetensors -o assets/weights/et-greedy
+
+clean: ## Remove what was built; .venv, corpus and runs stay
+	rm -rf _build build *.egg-info .pytest_cache .ruff_cache .mypy_cache .import_linter_cache
+	find et_lite book tests scripts -name __pycache__ -type d -prune -exec rm -rf {} +
