@@ -23,7 +23,7 @@ class LatentDiscriminator(nn.Module):
         self.convs = nn.ModuleList(weight_norm(conv) for conv in convs)
 
     def forward(self, latents: Tensor) -> tuple[Tensor, list[Tensor]]:
-        """Verdicts (B, C, T − 4 · layers) and the activated feature maps, from latents (B, C, T)."""
+        """Verdicts (B, C, T − 4 · layers) and activated feature maps, from latents (B, C, T)."""
         image, features = latents[:, None], []
         for conv in self.convs[:-1]:
             image = F.leaky_relu(conv(image), 0.1)
@@ -42,9 +42,10 @@ def generator_loss(fake: Tensor) -> Tensor:
 
 
 def feature_matching_loss(real: list[Tensor], fake: list[Tensor]) -> Tensor:
-    """Σ over maps of mean |fake − real| over mean |real|, floor 1e-6; real maps take no gradient."""
+    """Σ over maps of mean |fake − real| / mean |real|, floor 1e-6; real ones take no gradient."""
     terms = [
-        (f.float() - r.detach().float()).abs().mean() / r.detach().float().abs().mean().clamp_min(1e-6)
+        (f.float() - r.detach().float()).abs().mean()
+        / r.detach().float().abs().mean().clamp_min(1e-6)
         for r, f in zip(real, fake, strict=True)
     ]
     return torch.stack(terms).sum()

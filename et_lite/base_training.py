@@ -22,7 +22,7 @@ STATISTICS_CROPS = 256
 
 
 class WaveCorpus:
-    """Random crops of the training files, (batch, n) float32 in ±1, from `scripts/build_corpus.py`."""
+    """Random crops of a corpus that `scripts/build_corpus.py` made, (B, n) float32 in ±1."""
 
     def __init__(self, root: Path, config: BaseTrainingConfig, split: str = "train") -> None:
         self.config = config
@@ -35,7 +35,9 @@ class WaveCorpus:
         for domain in config.domains:
             spans = [(int(r["start"]), int(r["samples"])) for r in rows if r["domain"] == domain]
             if not spans:
-                raise ValueError(f"{root}/manifest.csv has no {split} files of {domain}: build it first")
+                raise ValueError(
+                    f"{root}/manifest.csv has no {split} files of {domain}: build it first"
+                )
             # Validation files lie among the training files of the same store.
             store = root / "audio" / f"{domain}-{'test' if split == 'test' else 'train'}.npy"
             self.audio[domain] = np.load(store, mmap_mode="r")

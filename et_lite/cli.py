@@ -21,7 +21,9 @@ def main(arguments: Sequence[str] | None = None) -> int:
         print(f"et-lite: {error}", file=sys.stderr)
         return 2
     except KeyboardInterrupt:
-        print("et-lite: stopped; the same command goes on from the last checkpoint", file=sys.stderr)
+        print(
+            "et-lite: stopped; the same command goes on from the last checkpoint", file=sys.stderr
+        )
         return 130
     return 0
 
@@ -43,7 +45,9 @@ def _parser() -> argparse.ArgumentParser:
     add.add_argument("--keep", type=float, default=0.5, help="kept fraction of frames, over 0 to 1")
     add.add_argument("--solver", help=SOLVER_HELP)
     add.add_argument("--model", default="et-greedy", help="shipped model, or path without suffix")
-    add.add_argument("--precision", default="float16", help="of the kept frames: float16 or float32")
+    add.add_argument(
+        "--precision", default="float16", help="of the kept frames: float16 or float32"
+    )
     add.set_defaults(run=_compress)
 
     add = commands.add_parser("decompress", help="elastic payload to sound file")

@@ -171,6 +171,6 @@ def from_dict(kind: type[ConfigType], values: dict[str, Any]) -> ConfigType:
     for name, value in values.items():
         default = known[name].default_factory if isinstance(value, dict) else None
         if isinstance(value, dict) and is_dataclass(default):
-            value = from_dict(default, value)  # type: ignore[arg-type]
+            value = from_dict(default, value)
         built[name] = tuple(value) if isinstance(value, list) else value
     return kind(**built)

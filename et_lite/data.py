@@ -54,7 +54,9 @@ class LatentStore:
         path = Path(path)
         files = sorted(path.glob("*.safetensors")) if path.is_dir() else [path]
         if not files or not files[0].exists():
-            raise ValueError(f"{path} holds no latents (*.safetensors): run et-lite preencode first")
+            raise ValueError(
+                f"{path} holds no latents (*.safetensors): run et-lite preencode first"
+            )
         shards = [load_file(file) for file in files]
         joined = {k: np.concatenate([s[k] for s in shards]) for k in shards[0] if k != "starts"}
         lengths = joined["lengths"]

@@ -95,7 +95,9 @@ class ElasticPayload:
             raise ValueError(f"anchors do not fit {precision}: save in float32")
         narrow = np.uint8 if self.lengths.max() < 256 else np.uint16
         if self.lengths.max() >= 1 << 16:
-            raise ValueError(f"a segment of {self.lengths.max()} frames exceeds 65535: cut the file")
+            raise ValueError(
+                f"a segment of {self.lengths.max()} frames exceeds 65535: cut the file"
+            )
         tensors = {"anchors": anchors, "lengths": self.lengths.astype(narrow)}
         metadata = {name: json.dumps(getattr(self, name)) for name in FIELDS}
         metadata |= {"format": "elastic-time-payload", "version": str(VERSION)}
@@ -129,9 +131,12 @@ def _read(path: Path) -> tuple[dict[str, np.ndarray], dict[str, str]]:
         raise ValueError(f"{path} does not exist: name a .etp file")
     try:
         with safe_open(path, framework="np") as file:
-            return {name: file.get_tensor(name) for name in file.keys()}, dict(file.metadata() or {})
+            names = file.keys()
+            return {name: file.get_tensor(name) for name in names}, file.metadata() or {}
     except (SafetensorError, TypeError, ValueError, OSError) as error:
-        raise ValueError(f"{path} is not an elastic payload or is damaged: make it again") from error
+        raise ValueError(
+            f"{path} is not an elastic payload or is damaged: make it again"
+        ) from error
 
 
 def _digest(tensors: dict[str, np.ndarray], metadata: dict[str, Any]) -> str:

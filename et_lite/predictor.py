@@ -40,6 +40,7 @@ class Predictor(nn.Module):
         states = self.start.expand(layers, len(frame), -1) if state is None else state.unbind(1)
         hidden, kept = self.enter(frame), []
         for cell, previous in zip(self.cells, states, strict=True):
+            assert isinstance(cell, nn.GRUCell)
             hidden = _gru(cell, hidden, previous)
             kept.append(hidden)
         normal = self.norm(hidden)
@@ -79,7 +80,7 @@ class Predictor(nn.Module):
         return output.t()
 
 
-def _gru(cell: nn.Module, x: Tensor, state: Tensor) -> Tensor:
+def _gru(cell: nn.GRUCell, x: Tensor, state: Tensor) -> Tensor:
     """PyTorch's GRUCell equations as two matrix products, so that autocast reaches them."""
     reset_x, update_x, new_x = F.linear(x, cell.weight_ih, cell.bias_ih).chunk(3, dim=-1)
     reset_h, update_h, new_h = F.linear(state, cell.weight_hh, cell.bias_hh).chunk(3, dim=-1)

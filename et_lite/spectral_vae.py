@@ -79,7 +79,9 @@ class SpectralVAE(nn.Module):
         frames = torch.fft.irfft(spectrum, c.fft, dim=1) * self.window[:, None]
         total = (spectrum.shape[-1] - 1) * c.hop + c.fft
         power = self.window.square()[None, :, None].expand(1, -1, spectrum.shape[-1])
-        wave = _overlap_add(frames, c.hop, total) / _overlap_add(power, c.hop, total).clamp_min(1e-3)
+        wave = _overlap_add(frames, c.hop, total) / _overlap_add(power, c.hop, total).clamp_min(
+            1e-3
+        )
         side = (c.fft - c.hop) // 2
         return wave[:, side : total - side]
 
@@ -157,8 +159,10 @@ def griffin_lim(
     return spectrum
 
 
-def objective(vae: SpectralVAE, wave: Tensor, kl: float, generator: torch.Generator) -> dict[str, Tensor]:
-    """Training losses of one batch (B, n): `spectrum` (mean absolute error, nepers), `kl`, `total`."""
+def objective(
+    vae: SpectralVAE, wave: Tensor, kl: float, generator: torch.Generator
+) -> dict[str, Tensor]:
+    """Losses of one batch (B, n): `spectrum` (mean absolute error, nepers), `kl`, `total`."""
     features = vae.features(wave)
     posterior = vae.posterior(features)
     rebuilt = vae.reconstruct(posterior.sample(generator))

@@ -91,9 +91,12 @@ def load_state(path: Path) -> dict[str, Any]:
     try:
         with safe_open(path, framework="pt") as file:
             outline = json.loads((file.metadata() or {})["outline"])
-            tensors = {name: file.get_tensor(name) for name in file.keys()}
+            names = file.keys()
+            tensors = {name: file.get_tensor(name) for name in names}
     except (SafetensorError, KeyError, json.JSONDecodeError) as error:
-        raise ValueError(f"{path} is not a checkpoint ({error}): remove it to start anew") from error
+        raise ValueError(
+            f"{path} is not a checkpoint ({error}): remove it to start anew"
+        ) from error
     return _put_tensors(outline, tensors)
 
 
@@ -104,7 +107,9 @@ def _pull_tensors(value: Any, name: str, tensors: dict[str, Tensor]) -> Any:
         tensors[name] = value.detach().cpu().clone().contiguous()
         return {"tensor": name}
     if isinstance(value, dict):
-        pulled = [[key, _pull_tensors(item, f"{name}/{key}", tensors)] for key, item in value.items()]
+        pulled = [
+            [key, _pull_tensors(item, f"{name}/{key}", tensors)] for key, item in value.items()
+        ]
         return {"dict": pulled}  # pairs, since JSON would turn integer keys into text
     if isinstance(value, list | tuple):
         return {"list": [_pull_tensors(v, f"{name}/{i}", tensors) for i, v in enumerate(value)]}

@@ -65,7 +65,7 @@ class Trainer:
         self.rates = [g["lr"] for o in (*self.main, self.against) for g in o.param_groups]
 
     def step(self) -> dict[str, Tensor]:
-        """One discriminator step and one generator step; the losses as tensors, not yet waited for."""
+        """One discriminator and one generator step; the losses as tensors, not yet waited for."""
         c = self.config
         self._set_rates()
         numbers, noise = step_seeds(c.seed, self.done)
@@ -156,7 +156,11 @@ def _plain(value: Any) -> Any:
 
 
 def train(
-    config: TrainingConfig, store: LatentStore, run: Path, save_every: int = 100, log_every: int = 20
+    config: TrainingConfig,
+    store: LatentStore,
+    run: Path,
+    save_every: int = 100,
+    log_every: int = 20,
 ) -> ReBottleneck:
     """Train to `config.steps`, resuming from `run` when it holds a checkpoint (book: training)."""
     trainer, checkpoint = Trainer(config, store), run / "checkpoint.safetensors"

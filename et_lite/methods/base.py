@@ -57,7 +57,7 @@ class ReBottleneck(nn.Module, ABC):
 
     @abstractmethod
     def path(self, z: Tensor, solver: str | None = None) -> SelectionPath:
-        """The choice of frames of one clip (C, T) at every rate; `solver=None` is the trained one."""
+        """The choice of frames of a clip (C, T) at every rate; `solver=None` is the trained one."""
 
     @abstractmethod
     def pack(self, z: Tensor, segmentation: Segmentation) -> Tensor:

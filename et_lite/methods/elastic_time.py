@@ -13,7 +13,7 @@ from et_lite.solvers.selection import SelectionPath
 
 
 class ElasticTime(ReBottleneck):
-    """The method of Bralios, Smaragdis and Kim (2026): 51 382 272 parameters at preset `paper`."""
+    """The method of Bralios, Smaragdis and Kim (2026); `paper` has 51 382 272 parameters."""
 
     def __init__(self, config: TrainingConfig) -> None:
         super().__init__(config)

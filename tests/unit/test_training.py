@@ -96,7 +96,10 @@ def test_discriminator_is_stepped_before_the_generator_looks_through_it(tiny, st
     start = [p.clone() for p in trainer.discriminator.parameters()]
     trainer._generator_step = lambda x, result: {}
     trainer.step()
-    moved = [not torch.equal(a, b) for a, b in zip(start, trainer.discriminator.parameters())]
+    moved = [
+        not torch.equal(a, b)
+        for a, b in zip(start, trainer.discriminator.parameters(), strict=True)
+    ]
     assert all(moved)
 
 
@@ -131,7 +134,11 @@ def test_log_drops_rows_that_will_come_again(tmp_path: Path) -> None:
     for step in (1, 2, 3):
         log.write(step, {"loss": step / 2})
     MetricsLog(tmp_path, 2)
-    assert (tmp_path / "metrics.csv").read_text().split() == ["step,name,value", "1,loss,0.5", "2,loss,1"]
+    assert (tmp_path / "metrics.csv").read_text().split() == [
+        "step,name,value",
+        "1,loss,0.5",
+        "2,loss,1",
+    ]
 
 
 def run_training(folder: str, config: TrainingConfig, latents: str) -> None:
@@ -157,7 +164,7 @@ def test_killed_training_resumes_bit_for_bit(tiny, store, tmp_path) -> None:
     duration = time.monotonic() - began
     assert whole.exitcode == 0
     chance, kills = random.Random(0), 0
-    for attempt in range(200):
+    for _ in range(200):
         process = start("broken")
         process.join(timeout=chance.uniform(0.1, 1.0) * duration if kills < 12 else None)
         if process.exitcode is None:
@@ -166,12 +173,16 @@ def test_killed_training_resumes_bit_for_bit(tiny, store, tmp_path) -> None:
             kills += 1
         elif process.exitcode == 0:
             break
-    assert process.exitcode == 0 and kills >= 3, (attempt, kills)
-    states = [load_state(tmp_path / name / "checkpoint.safetensors") for name in ("whole", "broken")]
+    assert process.exitcode == 0 and kills >= 3, kills
+    states = [
+        load_state(tmp_path / name / "checkpoint.safetensors") for name in ("whole", "broken")
+    ]
     flat = [dict(_leaves(state)) for state in states]
     assert flat[0].keys() == flat[1].keys()
     for name, value in flat[0].items():
-        same = torch.equal(value, flat[1][name]) if torch.is_tensor(value) else value == flat[1][name]
+        same = (
+            torch.equal(value, flat[1][name]) if torch.is_tensor(value) else value == flat[1][name]
+        )
         assert same, name
     logs = [(tmp_path / name / "metrics.csv").read_text() for name in ("whole", "broken")]
     assert logs[0] == logs[1]

@@ -1,0 +1,91 @@
+"""Latent stores and the clips they are made from."""
+
+import numpy as np
+import pytest
+import torch
+
+from et_lite.data import LatentStore, corpus_clips
+from et_lite.layers import Posterior
+
+
+def posterior(frames: int, value: float) -> Posterior:
+    return Posterior(torch.full((1, 4, frames), value), torch.full((1, 4, frames), 0.25))
+
+
+def test_store_keeps_clips_apart_and_survives_its_file(tmp_path) -> None:
+    clips = [
+        ("music", posterior(5, 1.0)),
+        ("speech", posterior(3, 2.0)),
+        ("music", posterior(4, 3.0)),
+    ]
+    store = LatentStore.collect(clips)
+    store.save(tmp_path / "a.safetensors")
+    for loaded in (store, LatentStore.load(tmp_path / "a.safetensors"), LatentStore.load(tmp_path)):
+        assert loaded.mean.dtype == np.float16 and loaded.mean.shape == (12, 4)
+        assert loaded.lengths.tolist() == [5, 3, 4] and loaded.starts.tolist() == [0, 5, 8]
+        assert (loaded.clip(1).mean == 2).all() and loaded.clip(1).mean.shape == (1, 4, 3)
+        assert loaded.of("music").lengths.tolist() == [5, 4]
+
+
+def test_shards_join_with_right_starts(tmp_path) -> None:
+    for index in range(2):
+        clips = [("music", posterior(4 + index, float(index)))]
+        LatentStore.collect(clips).save(tmp_path / f"{index}.safetensors")
+    store = LatentStore.load(tmp_path)
+    assert store.starts.tolist() == [0, 4] and (store.clip(1).mean == 1).all()
+    with pytest.raises(ValueError, match="holds no latents"):
+        LatentStore.load(tmp_path / "nothing")
+
+
+def test_batches_stay_within_a_clip_and_draw_anew(store: LatentStore) -> None:
+    values = LatentStore.collect([("music", posterior(30, 10.0 * i)) for i in range(4)])
+    numbers, noise = np.random.default_rng(0), torch.Generator().manual_seed(0)
+    batch = values.batch(numbers, noise, 64, 24)
+    assert batch.shape == (64, 4, 24) and batch.dtype == torch.float32
+    rounded = (batch / 10).round()
+    assert (rounded == rounded[:, :1, :1]).all()  # one clip's value throughout
+    assert len(rounded[:, 0, 0].unique()) == 4
+    assert batch.sub(rounded * 10).std().item() == pytest.approx(0.25, rel=0.05)
+
+
+def test_domains_are_drawn_evenly() -> None:
+    clips = [
+        ("music", posterior(500, 1.0)),
+        ("speech", posterior(24, 2.0)),
+        ("effects", posterior(24, 3.0)),
+    ]
+    store = LatentStore.collect(clips)
+    batch = store.batch(np.random.default_rng(0), torch.Generator().manual_seed(0), 600, 24)
+    shares = batch.mean((1, 2)).round().unique(return_counts=True)[1] / 600
+    torch.testing.assert_close(shares, torch.full((3,), 1 / 3), atol=0.07, rtol=0)
+
+
+@pytest.fixture
+def corpus(tmp_path):
+    """Music of 70 s in one file, speech in forty files of 1 s from two sets."""
+    rate = 100
+    (tmp_path / "audio").mkdir()
+    np.save(tmp_path / "audio" / "music-train.npy", np.full(70 * rate, 16384, np.int16))
+    speech = np.repeat(np.arange(1, 41), rate).astype(np.int16)
+    np.save(tmp_path / "audio" / "speech-train.npy", speech)
+    rows = ["domain,split,set,start,samples", f"music,train,m,0,{70 * rate}"]
+    rows += [f"speech,train,{'ab'[i % 2]},{i * rate},{rate}" for i in range(40)]
+    (tmp_path / "manifest.csv").write_text("\n".join(rows) + "\n")
+    return tmp_path
+
+
+def test_corpus_clips_join_short_files_of_one_set(corpus) -> None:
+    clips = list(corpus_clips(corpus, "train", 10, 100))
+    assert [domain for domain, _ in clips] == ["music"] + ["speech"] * 4
+    assert all(10 <= len(wave) / 100 <= 31 for _, wave in clips)
+    for _, wave in clips[1:]:
+        pieces = {round(v * 32768) for v in np.unique(wave)} - {0}
+        assert len({p % 2 for p in pieces}) == 1  # odd values are set a, even ones set b
+        assert (wave == 0).sum() == 20 * (len(pieces) - 1)  # gaps of 0.2 s
+
+
+def test_corpus_clips_respect_minutes_and_sets(corpus) -> None:
+    assert len(list(corpus_clips(corpus, "train", 0.2, 100))) == 1 + 2
+    assert {d for d, _ in corpus_clips(corpus, "train", 10, 100, sets=["a"])} == {"speech"}
+    with pytest.raises(ValueError, match="no test files"):
+        list(corpus_clips(corpus, "test", 1, 100))
