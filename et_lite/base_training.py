@@ -16,7 +16,7 @@ from tqdm.auto import tqdm
 from et_lite.config import BaseTrainingConfig, to_dict
 from et_lite.runs import MetricsLog, autocast, prepare_cpu, step_seeds
 from et_lite.spectral_vae import SpectralVAE, objective
-from et_lite.storage import commit, load_state, machine, save_state, save_weights
+from et_lite.storage import commit, file_hash, load_state, machine, save_state, save_weights
 
 STATISTICS_CROPS = 256
 
@@ -101,7 +101,7 @@ def train_base(config: BaseTrainingConfig, corpus: Path, run: Path, output: Path
         "config": to_dict(config),
         "decoder": "griffin-lim",
         "metrics": {"valid_log_mel_nepers": _validate(vae, valid, config, device)},
-        "data": corpus.name,
+        "data": f"manifest.csv {file_hash(corpus / 'manifest.csv')[:16]}",
         "commit": commit(),
         "machine": machine(),
     }

@@ -172,6 +172,8 @@ def _preencode(given: argparse.Namespace) -> None:
 def _train(given: argparse.Namespace) -> None:
     from et_lite.autoencoders import load_autoencoder
     from et_lite.data import LatentStore
+    from et_lite.runs import last_values
+    from et_lite.storage import file_hash
     from et_lite.training import publish, train
 
     config = replace(PRESETS[given.preset], seed=given.seed)
@@ -180,9 +182,10 @@ def _train(given: argparse.Namespace) -> None:
     base = load_autoencoder(given.autoencoder)
     run = given.run_dir or Path("runs") / given.output.name
     method = train(config, LatentStore.load(given.latents), run)
-    publish(
-        method, given.output, {"name": base.name, "sha256": base.identity}, str(given.latents.name)
-    )
+    file = given.latents
+    data = f"{file.name} {file_hash(file)[:16]}" if file.is_file() else file.name
+    identity = {"name": base.name, "sha256": base.identity}
+    publish(method, given.output, identity, data, last_values(run))
 
 
 if __name__ == "__main__":

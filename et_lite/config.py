@@ -129,7 +129,7 @@ LITE = TrainingConfig(
     network=NetworkConfig(width=256, blocks=4),
     discriminator=DiscriminatorConfig(width=24),
     optimiser=OptimiserConfig(muon_lr=5e-3, adamw_lr=1e-3, discriminator_lr=5e-4, cosine=True),
-    steps=1_500,
+    steps=800,
     batch=32,
 )
 MEDIUM = TrainingConfig(

@@ -74,3 +74,9 @@ class MetricsLog:
         if self.board is not None:
             for name, value in values.items():
                 self.board.add_scalar(name, value, step)
+
+
+def last_values(run: Path) -> dict[str, float]:
+    """The newest value of every name in a run's log, for its card."""
+    with open(run / "metrics.csv", newline="") as file:
+        return {row["name"]: float(row["value"]) for row in csv.DictReader(file)}

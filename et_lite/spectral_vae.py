@@ -77,13 +77,10 @@ class SpectralVAE(nn.Module):
         """The waveform (B, n) whose windowed frames are nearest to `spectrum` (least squares)."""
         c = self.config
         frames = torch.fft.irfft(spectrum, c.fft, dim=1) * self.window[:, None]
-        total = (spectrum.shape[-1] - 1) * c.hop + c.fft
         power = self.window.square()[None, :, None].expand(1, -1, spectrum.shape[-1])
-        wave = _overlap_add(frames, c.hop, total) / _overlap_add(power, c.hop, total).clamp_min(
-            1e-3
-        )
+        wave = _overlap_add(frames, c.hop) / _overlap_add(power, c.hop).clamp_min(1e-3)
         side = (c.fft - c.hop) // 2
-        return wave[:, side : total - side]
+        return wave[:, side : wave.shape[1] - side]
 
     def features(self, wave: Tensor) -> Tensor:
         """Scaled log-mel frames grouped by latent frame: (B, n) to (B, group · bands, n / 1024)."""
@@ -152,7 +149,9 @@ def griffin_lim(
             spectrum[..., :held] = fixed
         consistent = vae.stft(vae.istft(spectrum))
         pushed = consistent + 0.99 * (consistent - previous)
-        spectrum = magnitude * pushed / pushed.abs().clamp_min(1e-12)
+        parts = torch.view_as_real(pushed)  # quicker than complex absolute value and division
+        scale = magnitude * (parts.square().sum(dim=-1) + 1e-20).rsqrt()
+        spectrum = torch.view_as_complex(parts * scale[..., None])
         previous = consistent
     if fixed is not None:
         spectrum[..., :held] = fixed
@@ -171,7 +170,14 @@ def objective(
     return {"spectrum": spectrum, "kl": divergence, "total": spectrum + kl * divergence}
 
 
-def _overlap_add(frames: Tensor, hop: int, total: int) -> Tensor:
-    """Sum frames (B, n, T) at every `hop` samples into (B, total)."""
-    folded = nn.functional.fold(frames, (1, total), (1, frames.shape[1]), stride=(1, hop))
-    return folded.reshape(frames.shape[0], total)
+def _overlap_add(frames: Tensor, hop: int) -> Tensor:
+    """Sum frames (B, n, T), each `hop` samples after the last, into (B, (T − 1) · hop + n).
+
+    A frame is n / hop blocks of `hop` samples; adding whole blocks is far quicker than `fold`.
+    """
+    batch, size, count = frames.shape
+    blocks = frames.reshape(batch, size // hop, hop, count).transpose(2, 3)
+    total = frames.new_zeros(batch, count - 1 + size // hop, hop)
+    for index in range(size // hop):
+        total[:, index : index + count] += blocks[:, index]
+    return total.flatten(1)

@@ -180,7 +180,13 @@ def train(
     return trainer.method
 
 
-def publish(method: ReBottleneck, output: Path, base: dict[str, Any], data: str) -> None:
+def publish(
+    method: ReBottleneck,
+    output: Path,
+    base: dict[str, Any],
+    data: str,
+    metrics: dict[str, float] | None = None,
+) -> None:
     """Write a trained method's weights and card. `base` names the autoencoder and its hash."""
     card = {
         "kind": "method",
@@ -190,6 +196,7 @@ def publish(method: ReBottleneck, output: Path, base: dict[str, Any], data: str)
         "autoencoder": base,
         "data": data,
         "seed": method.config.seed,
+        "metrics": metrics or {},
         "commit": commit(),
         "machine": machine(),
     }

@@ -20,7 +20,7 @@ class ElasticTime(ReBottleneck):
         self.predictor = Predictor(config.predictor)
 
     def training_pass(self, x: Tensor, targets: np.ndarray, noise: torch.Generator) -> TrainingPass:
-        """One rollout serves the rollout loss, the choice of frames and the mixing (book: training).
+        """One rollout serves its loss, the choice of frames and the mixing (book: training).
 
         Reconstruction gradients reach the encoder through kept frames and through the rollouts
         into their anchors; the choice itself takes none.
