@@ -15,7 +15,7 @@ PACKAGE := $(shell find et_lite assets -type f -not -path '*/__pycache__/*' 2>/d
 # The steps of `test` build on each other, and two cores are soon busy.
 .NOTPARALLEL:
 .DEFAULT_GOAL := help
-.PHONY: help venv lock lint unit test book browser site serve notebooks models corpus clean
+.PHONY: help venv lock lint unit test book browser site serve notebooks models results corpus clean
 
 help: ## List what can be made
 	@sed -n 's/^\([a-z]*\):.*## \(.*\)/  make \1	\2/p' $(MAKEFILE_LIST) | expand -t 18
@@ -87,14 +87,18 @@ serve: book ## Show the book on http://127.0.0.1:8000 (PORT=...)
 
 corpus: venv ## Build the training and test audio into corpus/
 	$(PIP) --no-build-isolation -e '.[corpus]'
-	$(BIN)/python scripts/build_corpus.py
+	$(BIN)/python scripts/build_corpus.py --large
 
 # Each step goes on from its own checkpoint under runs/ when it was stopped.
 models: venv ## Train the shipped models from corpus/
 	@test -f corpus/manifest.csv || { echo "The models are trained on corpus/: make corpus first."; exit 1; }
 	$(BIN)/et-lite train-base corpus
-	$(BIN)/et-lite preencode corpus -o runs/latents.safetensors
-	$(BIN)/et-lite train runs/latents.safetensors -o assets/weights/et-greedy
+	$(BIN)/et-lite preencode corpus --free --minutes 8 -o assets/latents/train.safetensors
+	$(BIN)/et-lite preencode corpus -o runs/latents/train.safetensors
+	$(BIN)/et-lite train runs/latents/train.safetensors -o assets/weights/et-greedy
+
+results: venv ## Measure the shipped models, and write the README's table
+	$(BIN)/python scripts/first_results.py
 
 clean: ## Remove what was built; .venv, corpus and runs stay
 	rm -rf _build build *.egg-info .pytest_cache .ruff_cache .mypy_cache .import_linter_cache

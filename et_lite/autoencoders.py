@@ -1,11 +1,12 @@
 """Frozen base autoencoders behind one small interface, and their registry (book: latents)."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any, Protocol
 
 import torch
 from torch import Tensor
+from tqdm.auto import tqdm
 
 from et_lite.config import SpectralVAEConfig, from_dict
 from et_lite.layers import Posterior
@@ -51,7 +52,7 @@ class SpectralAutoencoder:
         frames = max(1, -(-wave.shape[-1] // self.hop))
         wave = torch.nn.functional.pad(wave, (0, frames * self.hop - wave.shape[-1]))
         pieces = []
-        for start in range(0, frames, PIECE):
+        for start in _pieces(frames, "encode"):
             end = min(start + PIECE, frames)
             left, right = max(0, start - CONTEXT), min(frames, end + CONTEXT)
             piece = self.vae.encode(wave[:, left * self.hop : right * self.hop])
@@ -66,7 +67,7 @@ class SpectralAutoencoder:
         generator = torch.Generator().manual_seed(0)  # decoding is a function of the payload alone
         waves: list[Tensor] = []
         tail = None  # the last spectrogram frames that are settled
-        for start in range(0, frames, PIECE):
+        for start in _pieces(frames, "decode"):
             end = min(start + PIECE, frames)
             left, right = max(0, start - CONTEXT), min(frames, end + CONTEXT)
             ahead = min(frames - end, HELD // c.group)
@@ -83,6 +84,12 @@ class SpectralAutoencoder:
             waves.append(piece[:, begin : None if end == frames else -border])
             tail = spectrum[..., -HELD:]
         return torch.cat(waves, dim=-1)
+
+
+def _pieces(frames: int, doing: str) -> Iterator[int]:
+    """Starts of the pieces, behind a progress bar where a terminal watches a long file."""
+    starts = range(0, frames, PIECE)
+    yield from tqdm(starts, doing, leave=False, disable=None if len(starts) > 2 else True)
 
 
 def load_spectral(stem: Path) -> SpectralAutoencoder:

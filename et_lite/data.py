@@ -112,16 +112,24 @@ def _columns(rows: np.ndarray) -> Tensor:
 
 
 def corpus_clips(
-    root: Path, split: str, minutes: float, rate: int, sets: Sequence[str] = (), seed: int = 0
+    root: Path,
+    split: str,
+    minutes: float,
+    rate: int,
+    sets: Sequence[str] = (),
+    free: bool = False,
+    seed: int = 0,
 ) -> Iterator[tuple[str, np.ndarray]]:
     """Clips of 10 to 30 s from the store of `scripts/build_corpus.py`: domain and (n,) in ±1.
 
-    At most `minutes` a domain, from the named sets or from all. Short files of one set are
-    joined with 0.2 s of silence between them. ValueError when nothing matches.
+    At most `minutes` a domain, from the named sets or from all; `free` leaves out what may not
+    ship with this project. Short files of one set are joined with 0.2 s of silence between
+    them. ValueError when nothing matches.
     """
     with open(root / "manifest.csv", newline="") as file:
         rows = [r for r in csv.DictReader(file) if r["split"] == split and r["domain"] in DOMAINS]
     rows = [row for row in rows if not sets or row["set"] in sets]
+    rows = [row for row in rows if not free or row["ships"] == "yes"]
     if not rows:
         raise ValueError(f"{root}/manifest.csv has no {split} files of these sets: check --sets")
     for domain in sorted({row["domain"] for row in rows}):

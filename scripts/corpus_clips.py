@@ -31,6 +31,13 @@ Written by `python scripts/build_corpus.py --clips`.
 | clip | title | author | file | package | licence |
 |---|---|---|---|---|---|
 """
+LATENTS = """
+The latents in `latents/` were encoded by `et-lite preencode` from files of these sets, cut to 30 s
+and mixed to mono; they can be decoded to sound that resembles them, and stay under their licences.
+
+| set | author | package | licence |
+|---|---|---|---|
+"""
 Unpack = Callable[[str], tuple[Path, dict[str, str]]]
 
 
@@ -48,7 +55,18 @@ def build_clips(clips: list[Table], entries: list[Table], unpack: Unpack, assets
         write_bytes(assets / "clips" / f"{clip['name']}.flac", content.getvalue())
         version = f"{package} {record['Version']}"
         lines += [credit(clip["name"], piece, version) for piece in pieces(clip)]
-    write_bytes(assets / "ATTRIBUTION.md", (HEAD + "".join(lines)).encode())
+    text = HEAD + "".join(lines) + LATENTS + "".join(latent_credits(entries))
+    write_bytes(assets / "ATTRIBUTION.md", text.encode())
+
+
+def latent_credits(entries: list[Table]) -> list[str]:
+    """Rows for the training sets that may ship, which the pre-encoded latents come from."""
+    free = [entry for entry in entries if entry.get("ships") and entry["split"] == "train"]
+    return [
+        f"| {entry['set']} | {entry['author']} | {entry['package']} "
+        f"| [{entry['licence']}]({LICENCES[entry['licence']]}) |\n"
+        for entry in free
+    ]
 
 
 def source_package(clip: Table, sets: dict[str, Table]) -> str:

@@ -32,7 +32,7 @@ DECODER = "1: mean of channels, soxr HQ, clip, int16"  # a new text decodes ever
 AUDIO = {".ogg", ".oga", ".wav", ".flac", ".mp3", ".opus", ".g722", ".aif", ".aiff", ".au"}
 ARCHIVES = {".zip", ".pk3", ".wz"}
 FIELDS = ["id", "domain", "split", "set", "package", "version", "source", "licence", "author"]
-FIELDS += ["source_rate", "seconds", "start", "samples", "sha256"]
+FIELDS += ["ships", "source_rate", "seconds", "start", "samples", "sha256"]
 Table = dict[str, Any]
 Job = tuple[Path, str]  # a folder and the name of a source in it
 
@@ -241,6 +241,7 @@ def plan(root: Path) -> list[Table]:
     rows = unique_rows(root)
     for row in rows:
         row["id"] = row["sha256"][:16]
+        row["ships"] = "yes" if row.get("ships") else "no"
         row["seconds"] = f"{row['samples'] / RATE:.3f}"
         row["store"] = f"{row['domain']}-{row['split']}"
         if row["split"] == "train" and int(row["sha256"], 16) % VALID_SHARE == 0:

@@ -17,6 +17,7 @@ from et_lite.storage import ASSETS, atomic_path, commit, machine, write_json
 
 KEEPS = (1.0, 0.75, 0.5, 0.35)
 MODEL = "et-greedy"
+BEGIN, END = "<!-- results: written by scripts/first_results.py -->", "<!-- end of results -->"
 
 
 def measure(codec: ElasticCodec, file: Path) -> list[dict[str, object]]:
@@ -48,6 +49,7 @@ def measure(codec: ElasticCodec, file: Path) -> list[dict[str, object]]:
 
 
 def main() -> None:
+    """Measure every clip, and write the table, its card and the README's copy."""
     codec = ElasticCodec.from_pretrained(MODEL)
     files = sorted((ASSETS / "clips").glob("*_[12].flac"))
     rows = [row for file in tqdm(files, disable=None) for row in measure(codec, file)]
@@ -58,9 +60,7 @@ def main() -> None:
         writer = csv.DictWriter(out, list(rows[0]))
         writer.writeheader()
         for row in rows:
-            writer.writerow(
-                {k: f"{v:.5g}" if isinstance(v, float) else v for k, v in row.items()}
-            )
+            writer.writerow({k: f"{v:.5g}" if isinstance(v, float) else v for k, v in row.items()})
     card = {
         "command": "python scripts/first_results.py",
         "model": MODEL,
@@ -70,6 +70,31 @@ def main() -> None:
         "machine": machine(),
     }
     write_json(ASSETS / "results" / "first_results.json", card)
+    update_readme(rows)
+
+
+def table(rows: list[dict[str, object]]) -> str:
+    """Markdown: a row a solver, mel distance / latent error at each kept fraction."""
+
+    def mean(name: str, solver: str, keep: float) -> float:
+        values = [float(str(r[name])) for r in rows if (r["solver"], r["keep"]) == (solver, keep)]
+        return sum(values) / len(values)
+
+    alone = f"{mean('mel_distance', 'autoencoder', 1.0):.2f}"
+    lines = ["| frames chosen by | " + " | ".join(f"keep {keep:g}" for keep in KEEPS) + " |"]
+    lines += ["|---" * (len(KEEPS) + 1) + "|", f"| autoencoder alone | {alone} |" + " |" * 3]
+    for solver in SOLVERS:
+        pairs = [(mean("mel_distance", solver, k), mean("latent_error", solver, k)) for k in KEEPS]
+        lines.append(f"| {solver} | " + " | ".join(f"{m:.2f} / {e:.2f}" for m, e in pairs) + " |")
+    return "\n".join(lines)
+
+
+def update_readme(rows: list[dict[str, object]]) -> None:
+    """Put the table between its two markers."""
+    readme = ASSETS.parent / "README.md"
+    head, rest = readme.read_text().split(BEGIN)
+    with atomic_path(readme) as path:
+        path.write_text(f"{head}{BEGIN}\n{table(rows)}\n{END}{rest.split(END)[1]}")
 
 
 if __name__ == "__main__":

@@ -51,15 +51,21 @@ def test_clips_are_joined_and_credited(tmp_path):
     pieces = [{"source": "a.wav", "start": 0.5, "take": 0.3}, {"source": "b.wav", "author": "B"}]
     clip = {"name": "c", "set": "s", "seconds": 1.2, "pieces": pieces, **shared}
     unpack = lambda package: (tmp_path / "x", {"Version": "7"})  # noqa: E731
-    corpus_clips.build_clips([clip], [entry], unpack, tmp_path / "assets")
+    trained = {"set": "t", "package": "q", "split": "train", "ships": True}
+    trained |= {"author": "C", "licence": "CC-BY-3.0"}
+    kept_back = {**trained, "set": "u", "ships": False}
+    entries = [entry, trained, kept_back]
+    corpus_clips.build_clips([clip], entries, unpack, tmp_path / "assets")
     samples, rate = soundfile.read(tmp_path / "assets" / "clips" / "c.flac")
     assert (len(samples), rate) == (round(1.2 * 22050), 22050)
     silent = samples[round(0.301 * 22050) : round(0.499 * 22050)]
     assert (silent == 0).all() and samples[: round(0.3 * 22050)].std() > 0.1
-    lines = (tmp_path / "assets" / "ATTRIBUTION.md").read_text().splitlines()[-2:]
+    text = (tmp_path / "assets" / "ATTRIBUTION.md").read_text()
+    lines = [line for line in text.splitlines() if line.startswith("| c |")]
+    assert "| t | C | q |" in text and "| u |" not in text and "| s |" not in text
     assert ["[A]" in lines[0], "[B]" in lines[1], "p 7" in lines[0]] == [True] * 3
     before = state(tmp_path / "assets")
-    corpus_clips.build_clips([clip], [entry], unpack, tmp_path / "assets")
+    corpus_clips.build_clips([clip], entries, unpack, tmp_path / "assets")
     assert state(tmp_path / "assets") == before
 
 

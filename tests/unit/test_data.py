@@ -68,8 +68,11 @@ def corpus(tmp_path):
     np.save(tmp_path / "audio" / "music-train.npy", np.full(70 * rate, 16384, np.int16))
     speech = np.repeat(np.arange(1, 41), rate).astype(np.int16)
     np.save(tmp_path / "audio" / "speech-train.npy", speech)
-    rows = ["domain,split,set,start,samples", f"music,train,m,0,{70 * rate}"]
-    rows += [f"speech,train,{'ab'[i % 2]},{i * rate},{rate}" for i in range(40)]
+    rows = ["domain,split,set,start,samples,ships", f"music,train,m,0,{70 * rate},no"]
+    rows += [
+        f"speech,train,{'ab'[i % 2]},{i * rate},{rate},{'yes' if i % 2 == 0 else 'no'}"
+        for i in range(40)
+    ]
     (tmp_path / "manifest.csv").write_text("\n".join(rows) + "\n")
     return tmp_path
 
@@ -87,5 +90,7 @@ def test_corpus_clips_join_short_files_of_one_set(corpus) -> None:
 def test_corpus_clips_respect_minutes_and_sets(corpus) -> None:
     assert len(list(corpus_clips(corpus, "train", 0.2, 100))) == 1 + 2
     assert {d for d, _ in corpus_clips(corpus, "train", 10, 100, sets=["a"])} == {"speech"}
+    free = list(corpus_clips(corpus, "train", 10, 100, free=True))
+    assert len(free) == 2 and {d for d, _ in free} == {"speech"}  # set a alone
     with pytest.raises(ValueError, match="no test files"):
         list(corpus_clips(corpus, "test", 1, 100))
