@@ -90,7 +90,8 @@ class ElasticPayload:
         """Write a `.etp` file in one step; `precision` is float16 or float32."""
         if precision not in ("float16", "float32"):
             raise ValueError(f"precision {precision!r} is not float16 or float32: choose one")
-        anchors = self.anchors.astype(precision)
+        with np.errstate(over="ignore"):  # what does not fit is refused below
+            anchors = self.anchors.astype(precision)
         if not np.isfinite(anchors).all():
             raise ValueError(f"anchors do not fit {precision}: save in float32")
         narrow = np.uint8 if self.lengths.max() < 256 else np.uint16
