@@ -8,6 +8,9 @@ import soxr
 
 from et_lite.storage import atomic_path
 
+MOST_CHANNELS = 32  # more of them, and more than samples: a transposed array
+BLOCK = 1 << 16  # samples written at once
+
 
 def read(path: str | Path) -> tuple[np.ndarray, int]:
     """A WAV, FLAC, OGG or MP3 file as float32 (S, n) and its rate in hertz.
@@ -32,8 +35,31 @@ def write(path: str | Path, wave: np.ndarray, rate: int) -> None:
     suffix = Path(path).suffix.lower()
     if suffix[1:].upper() not in soundfile.available_formats():
         raise ValueError(f"suffix {suffix!r} of {path} is not an audio format: use .wav or .flac")
-    with atomic_path(path) as temporary:
-        soundfile.write(temporary, np.clip(wave, -1, 1).T, rate)
+    try:
+        with (
+            atomic_path(path) as temporary,
+            soundfile.SoundFile(temporary, "w", rate, len(wave)) as file,
+        ):
+            # In blocks: libvorbis overflows its stack when given minutes at once.
+            for start in range(0, wave.shape[1], BLOCK):
+                file.write(np.clip(wave[:, start : start + BLOCK], -1, 1).T)
+    except (soundfile.LibsndfileError, TypeError) as error:
+        raise ValueError(
+            f"{path} cannot hold {len(wave)} channels at {rate} Hz as {suffix}: use .wav"
+        ) from error
+
+
+def as_streams(wave: np.ndarray, rate: int) -> tuple[np.ndarray, int]:
+    """(n,) or (S, n) samples as float32 (S, n), and the rate as an int. ValueError if unusable."""
+    wave = np.atleast_2d(np.asarray(wave))
+    if wave.dtype.kind != "f":
+        raise ValueError(
+            f"samples are {wave.dtype}, not floating-point: divide by the type's largest value"
+        )
+    if int(rate) != rate:
+        raise ValueError(f"sample rate {rate} Hz is not a whole number: resample the sound first")
+    check(wave, int(rate))
+    return wave.astype(np.float32), int(rate)
 
 
 def check(wave: np.ndarray, rate: int) -> None:
@@ -45,6 +71,10 @@ def check(wave: np.ndarray, rate: int) -> None:
     if not np.isfinite(wave).all():
         bad = int((~np.isfinite(wave)).sum())
         raise ValueError(f"audio has {bad} samples that are not finite: replace NaN and infinity")
+    if len(wave) > max(MOST_CHANNELS, wave.shape[1]):
+        raise ValueError(
+            f"audio has {len(wave)} channels of {wave.shape[1]} samples: give (channels, samples)"
+        )
     if rate <= 0:
         raise ValueError(f"sample rate {rate} Hz is not positive: give the file's true rate")
 

@@ -14,9 +14,16 @@ from torch import Tensor
 from tqdm.auto import tqdm
 
 from et_lite.config import BaseTrainingConfig, to_dict
-from et_lite.runs import MetricsLog, autocast, prepare_cpu, step_seeds
+from et_lite.runs import (
+    MetricsLog,
+    autocast,
+    load_checkpoint,
+    prepare_cpu,
+    save_checkpoint,
+    step_seeds,
+)
 from et_lite.spectral_vae import SpectralVAE, objective
-from et_lite.storage import commit, file_hash, load_state, machine, save_state, save_weights
+from et_lite.storage import commit, file_hash, machine, save_weights
 
 STATISTICS_CROPS = 256
 
@@ -30,7 +37,7 @@ class WaveCorpus:
         self.samples = config.frames * hop
         self.audio: dict[str, np.ndarray] = {}
         self.spans: dict[str, np.ndarray] = {}
-        with open(root / "manifest.csv", newline="") as file:
+        with open(root / "manifest.csv", newline="", encoding="utf-8") as file:
             rows = [row for row in csv.DictReader(file) if row["split"] == split]
         for domain in config.domains:
             spans = [(int(r["start"]), int(r["samples"])) for r in rows if r["domain"] == domain]
@@ -69,9 +76,9 @@ def train_base(config: BaseTrainingConfig, corpus: Path, run: Path, output: Path
     torch.manual_seed(config.seed)
     vae = SpectralVAE(config.network).to(device)
     optimiser = torch.optim.AdamW(vae.parameters(), lr=config.lr, betas=(0.9, 0.99))
-    checkpoint, first = run / "checkpoint.safetensors", 0
-    if checkpoint.exists():
-        state = load_state(checkpoint)
+    first, data = 0, f"manifest.csv {file_hash(corpus / 'manifest.csv')[:16]}"
+    identity = {"config": to_dict(config), "data": data}
+    if state := load_checkpoint(run, identity):
         vae.load_state_dict(state["model"])
         optimiser.load_state_dict(state["optimiser"])
         first = state["step"]
@@ -93,7 +100,8 @@ def train_base(config: BaseTrainingConfig, corpus: Path, run: Path, output: Path
         if done % 500 == 0 or done == config.steps:
             log.write(done, {"valid": _validate(vae, valid, config, device)})
             state = {"step": done, "model": vae.state_dict(), "optimiser": optimiser.state_dict()}
-            save_state(checkpoint, state)
+            save_checkpoint(run, state, identity)
+    log.close()
     _set_unit_scale(vae, train, config, device)
     card = {
         "kind": "spectral_vae",
@@ -101,7 +109,7 @@ def train_base(config: BaseTrainingConfig, corpus: Path, run: Path, output: Path
         "config": to_dict(config),
         "decoder": "griffin-lim",
         "metrics": {"valid_log_mel_nepers": _validate(vae, valid, config, device)},
-        "data": f"manifest.csv {file_hash(corpus / 'manifest.csv')[:16]}",
+        "data": data,
         "commit": commit(),
         "machine": machine(),
     }

@@ -21,9 +21,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
         print(f"et-lite: {error}", file=sys.stderr)
         return 2
     except KeyboardInterrupt:
-        print(
-            "et-lite: stopped; the same command goes on from the last checkpoint", file=sys.stderr
-        )
+        print("et-lite: stopped; training goes on from its last checkpoint", file=sys.stderr)
         return 130
     return 0
 
@@ -52,7 +50,7 @@ def _parser() -> argparse.ArgumentParser:
 
     add = commands.add_parser("decompress", help="elastic payload to sound file")
     add.add_argument("input", type=Path, help=".etp file")
-    add.add_argument("-o", "--output", type=Path, help="sound file to write; default INPUT.wav")
+    add.add_argument("-o", "--output", type=Path, help="sound to write; default INPUT.decoded.wav")
     add.add_argument("--model", help="path without suffix, for a model that is not shipped")
     add.set_defaults(run=_decompress)
 
@@ -63,7 +61,7 @@ def _parser() -> argparse.ArgumentParser:
     add = commands.add_parser("train-base", help="train the bundled autoencoder on a corpus")
     add.add_argument("corpus", type=Path, help="folder that scripts/build_corpus.py made")
     add.add_argument("--preset", choices=sorted(BASE_PRESETS), default="cpu")
-    add.add_argument("--steps", type=int, help="instead of the preset's")
+    add.add_argument("--steps", type=_positive, help="instead of the preset's")
     add.add_argument("--seed", type=int, default=0)
     add.add_argument("--run-dir", type=Path, default=Path("runs/base"), help="checkpoint and log")
     add.add_argument("-o", "--output", type=Path, default=Path("assets/weights/spectral-vae"))
@@ -84,12 +82,19 @@ def _parser() -> argparse.ArgumentParser:
     add.add_argument("-o", "--output", type=Path, required=True, help="weights, without suffix")
     add.add_argument("--preset", choices=sorted(PRESETS), default="lite")
     add.add_argument("--solver", default="greedy", help=SOLVER_HELP)
-    add.add_argument("--steps", type=int, help="instead of the preset's")
+    add.add_argument("--steps", type=_positive, help="instead of the preset's")
     add.add_argument("--seed", type=int, default=0)
     add.add_argument("--autoencoder", default="spectral-vae", help="that made the latents")
     add.add_argument("--run-dir", type=Path, help="checkpoint and log; default runs/OUTPUT")
     add.set_defaults(run=_train)
     return parser
+
+
+def _positive(text: str) -> int:
+    """A whole number of at least 1, for argparse."""
+    if not text.isdigit() or int(text) < 1:
+        raise argparse.ArgumentTypeError(f"{text!r} is not a whole number of at least 1")
+    return int(text)
 
 
 # Imports stand inside the commands: `--help` and a wrong option should answer at once.
@@ -119,8 +124,8 @@ def _decompress(given: argparse.Namespace) -> None:
     from et_lite.payload import ElasticPayload
 
     payload = ElasticPayload.load(given.input)
-    codec = ElasticCodec.from_pretrained(given.model or payload.model)
-    output = given.output or given.input.with_suffix(".wav")
+    codec = ElasticCodec.from_pretrained(given.model or Path(payload.model).name)
+    output = given.output or given.input.with_suffix(".decoded.wav")
     audio.write(output, codec.decompress(payload), payload.sample_rate)
 
 
@@ -149,7 +154,7 @@ def _train_base(given: argparse.Namespace) -> None:
     from et_lite.base_training import train_base
 
     config = replace(BASE_PRESETS[given.preset], seed=given.seed)
-    config = replace(config, steps=given.steps) if given.steps else config
+    config = config if given.steps is None else replace(config, steps=given.steps)
     train_base(config, given.corpus, given.run_dir, given.output)
 
 
@@ -167,24 +172,27 @@ def _preencode(given: argparse.Namespace) -> None:
         (domain, autoencoder.encode(torch.from_numpy(wave)[None]))
         for domain, wave in tqdm(clips, disable=None, unit="clip")
     )
-    LatentStore.collect(encoded).save(given.output)
+    LatentStore.collect(encoded, autoencoder.identity).save(given.output)
 
 
 def _train(given: argparse.Namespace) -> None:
     from et_lite.autoencoders import load_autoencoder
     from et_lite.data import LatentStore
     from et_lite.runs import last_values
-    from et_lite.storage import file_hash
     from et_lite.training import publish, train
 
     config = replace(PRESETS[given.preset], seed=given.seed)
     config = replace(config, selection=replace(config.selection, solver=given.solver))
-    config = replace(config, steps=given.steps) if given.steps else config
-    base = load_autoencoder(given.autoencoder)
+    config = config if given.steps is None else replace(config, steps=given.steps)
+    base, store = load_autoencoder(given.autoencoder), LatentStore.load(given.latents)
+    if store.made_by != base.identity:
+        raise ValueError(
+            f"{given.latents} was encoded by another autoencoder than {base.name}: "
+            "run et-lite preencode again"
+        )
     run = given.run_dir or Path("runs") / given.output.name
-    method = train(config, LatentStore.load(given.latents), run)
-    file = given.latents
-    data = f"{file.name} {file_hash(file)[:16]}" if file.is_file() else file.name
+    method = train(config, store, run)
+    data = f"{given.latents.name} {store.digest()[:16]}"
     identity = {"name": base.name, "sha256": base.identity}
     publish(method, given.output, identity, data, last_values(run))
 

@@ -3,7 +3,6 @@
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 import torch
@@ -12,12 +11,13 @@ from torch import Tensor
 from et_lite import audio
 from et_lite.autoencoders import Autoencoder, load_autoencoder
 from et_lite.config import TrainingConfig, from_dict
+from et_lite.layers import Posterior
 from et_lite.methods import ReBottleneck, build
 from et_lite.methods.base import in_windows
 from et_lite.payload import ElasticPayload
 from et_lite.segments import Segmentation, kept_length
 from et_lite.solvers.selection import Selection, SelectionPath
-from et_lite.storage import ASSETS, load_weights
+from et_lite.storage import ASSETS, beside, load_weights
 
 
 @dataclass(frozen=True)
@@ -36,22 +36,33 @@ class Analysis:
         return [path.at(count) for path in self.paths]
 
 
+def _find(name: str | Path) -> Path:
+    """The files of a shipped model, or of one in the folder that the path names."""
+    weights = ASSETS / "weights"
+    bare = isinstance(name, str) and Path(name).name == name
+    for stem in (weights / name, Path(name)) if bare else (Path(name),):
+        if beside(stem, ".json").is_file():
+            return stem
+    known = ", ".join(sorted(file.stem for file in weights.glob("et-*.json"))) or "none"
+    raise ValueError(
+        f"model {str(name)!r} is not shipped ({known}) nor a path of a model's files without "
+        "suffix: choose one"
+    )
+
+
 class ElasticCodec:
     """A base autoencoder and a trained method, from waveform to payload and back."""
 
     def __init__(
         self, name: str, autoencoder: Autoencoder, method: ReBottleneck, window: int, identity: str
     ) -> None:
-        self.name, self.autoencoder, self.method = name, autoencoder, method.eval()
+        self.name, self.autoencoder, self.method = name, autoencoder, method.cpu().eval()
         self.window, self.identity = window, identity
 
     @classmethod
     def from_pretrained(cls, name: str | Path) -> "ElasticCodec":
         """A codec by the name of a shipped model, or by the path of its files without suffix."""
-        stem = Path(name) if Path(name).parent != Path(".") else ASSETS / "weights" / str(name)
-        if not stem.with_suffix(".json").is_file():
-            shipped = sorted(p.stem for p in (ASSETS / "weights").glob("et-*.json"))
-            raise ValueError(f"model {str(name)!r} is not one of {', '.join(shipped)}: choose one")
+        stem = _find(name)
         state, card = load_weights(stem)
         if card.get("kind") != "method":
             raise ValueError(f"{stem.name} is a {card.get('kind')}, not a method: name another")
@@ -83,22 +94,21 @@ class ElasticCodec:
         Latents are the posterior's mean, so that the result is repeatable, unless `sample`
         draws them as training did. Channels are streams of their own.
         """
-        streams = np.atleast_2d(np.asarray(wave, dtype=np.float32))
-        audio.check(streams, rate)
+        streams, rate = audio.as_streams(wave, rate)
         at_rate = audio.resample(streams, rate, self.autoencoder.sample_rate)
         outer = self.autoencoder.encode(torch.from_numpy(at_rate))
         x = outer.mean if sample is None else outer.sample(sample)
-        z = torch.cat([in_windows(self._inner(sample), row[None], self.window) for row in x])
+        blended = torch.cat([in_windows(self._inner, row[None], self.window) for row in x])
+        inner = Posterior(*blended.chunk(2, dim=1))
+        z = inner.mean if sample is None else inner.sample(sample)
         paths = [self.method.path(row, solver) for row in z]
         chosen = solver or self.method.config.selection.solver
         return Analysis(z, paths, chosen, rate, streams.shape[1])
 
-    def _inner(self, sample: torch.Generator | None) -> Any:
-        def encode(x: Tensor) -> Tensor:
-            posterior = self.method.encode(x)
-            return posterior.mean if sample is None else posterior.sample(sample)
-
-        return encode
+    def _inner(self, x: Tensor) -> Tensor:
+        """Mean and scale of the inner latents, (1, 2C, T): both are blended between windows."""
+        posterior = self.method.encode(x)
+        return torch.cat([posterior.mean, posterior.scale], dim=1)
 
     def pack(self, analysis: Analysis, keep: float) -> ElasticPayload:
         """The payload of an analysed file at kept fraction `keep`."""
@@ -147,6 +157,12 @@ class ElasticCodec:
                 f"{self.name} ({self.identity[:8]}): load that model"
             )
         anchors, lengths = torch.from_numpy(payload.anchors), torch.from_numpy(payload.lengths)
+        channels = self.method.config.network.channels
+        if anchors.shape[1] != channels:
+            raise ValueError(
+                f"the payload has {anchors.shape[1]} channels, {self.name} has {channels}: "
+                "make it again"
+            )
         x = torch.cat([self.latents(a.float(), n) for a, n in zip(anchors, lengths, strict=True)])
         wave = self.autoencoder.decode(x).numpy()
         own = self.autoencoder.sample_rate

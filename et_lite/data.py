@@ -1,19 +1,22 @@
 """Pre-encoded latents: how they are stored and how training draws crops from them."""
 
 import csv
+import hashlib
 from collections.abc import Iterable, Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 import numpy as np
 import torch
-from safetensors.numpy import load_file, save_file
+from safetensors import SafetensorError, safe_open
+from safetensors.numpy import save_file
 from torch import Tensor
 
 from et_lite.layers import Posterior
 from et_lite.storage import atomic_path
 
 DOMAINS = ("music", "speech", "effects")
+ARRAYS = ("mean", "scale", "lengths", "domains")
 GAP_SECONDS, SHORTEST, LONGEST = 0.2, 10.0, 30.0  # seconds of a joined clip
 
 
@@ -21,7 +24,8 @@ GAP_SECONDS, SHORTEST, LONGEST = 0.2, 10.0, 30.0  # seconds of a joined clip
 class LatentStore:
     """Posterior means and scales of many clips, end to end: (total frames, C) float16.
 
-    `starts` and `lengths` (clips,) find a clip, `domains` (clips,) say what it is.
+    `starts` and `lengths` (clips,) find a clip, `domains` (clips,) say what it is, `made_by` is
+    the identity of the autoencoder they belong to.
     """
 
     mean: np.ndarray
@@ -29,16 +33,19 @@ class LatentStore:
     starts: np.ndarray
     lengths: np.ndarray
     domains: np.ndarray
+    made_by: str = ""
 
     @classmethod
-    def collect(cls, clips: Iterable[tuple[str, Posterior]]) -> "LatentStore":
-        """Join posteriors (1, C, T), each with its domain's name."""
+    def collect(cls, clips: Iterable[tuple[str, Posterior]], made_by: str = "") -> "LatentStore":
+        """Join posteriors (1, C, T), each with its domain's name. ValueError when there is none."""
         means, scales, lengths, domains = [], [], [], []
         for domain, posterior in clips:
             means.append(posterior.mean[0].t().half().numpy())
             scales.append(posterior.scale[0].t().half().numpy())
             lengths.append(len(means[-1]))
             domains.append(DOMAINS.index(domain))
+        if not lengths:
+            raise ValueError("there are 0 clips to store: ask for more minutes or other sets")
         sizes = np.array(lengths, dtype=np.int64)
         return cls(
             np.concatenate(means),
@@ -46,34 +53,43 @@ class LatentStore:
             sizes.cumsum() - sizes,
             sizes,
             np.array(domains, dtype=np.int64),
+            made_by,
         )
 
     @classmethod
     def load(cls, path: str | Path) -> "LatentStore":
-        """Read one file or every shard of a folder. ValueError when there is none."""
+        """Read one file or every shard of a folder. ValueError for none, or no such thing."""
         path = Path(path)
-        files = sorted(path.glob("*.safetensors")) if path.is_dir() else [path]
+        files = sorted(path.glob("[!.]*.safetensors")) if path.is_dir() else [path]
         if not files or not files[0].exists():
             raise ValueError(
                 f"{path} holds no latents (*.safetensors): run et-lite preencode first"
             )
-        shards = [load_file(file) for file in files]
-        joined = {k: np.concatenate([s[k] for s in shards]) for k in shards[0] if k != "starts"}
+        shards, makers = zip(*[_read_shard(file) for file in files], strict=True)
+        if len(set(makers)) > 1:
+            raise ValueError(f"{path} holds latents of several autoencoders: keep those of one")
+        joined = {name: np.concatenate([s[name] for s in shards]) for name in ARRAYS}
         lengths = joined["lengths"]
-        return cls(starts=lengths.cumsum() - lengths, **joined)
+        return cls(starts=lengths.cumsum() - lengths, made_by=makers[0], **joined)
 
     def save(self, path: str | Path) -> None:
         """Write one safetensors file."""
-        arrays = {name: np.ascontiguousarray(value) for name, value in vars(self).items()}
+        arrays = {name: np.ascontiguousarray(getattr(self, name)) for name in ARRAYS}
         with atomic_path(path) as temporary:
-            save_file(arrays, temporary)
+            save_file(arrays, temporary, metadata={"made_by": self.made_by})
+
+    def digest(self) -> str:
+        """SHA-256 over all that training reads, to tell one set of latents from another."""
+        digest = hashlib.sha256(self.made_by.encode())
+        for name in ARRAYS:
+            digest.update(np.ascontiguousarray(getattr(self, name)).data)
+        return digest.hexdigest()
 
     def of(self, domain: str) -> "LatentStore":
         """The same store with the clips of one domain only."""
         mine = self.domains == DOMAINS.index(domain)
-        return LatentStore(
-            self.mean, self.scale, self.starts[mine], self.lengths[mine], self.domains[mine]
-        )
+        chosen = {name: getattr(self, name)[mine] for name in ("starts", "lengths", "domains")}
+        return replace(self, **chosen)
 
     def clip(self, index: int) -> Posterior:
         """One whole clip's posterior, each (1, C, T)."""
@@ -106,6 +122,16 @@ class LatentStore:
         return posterior.sample(noise)
 
 
+def _read_shard(file: Path) -> tuple[dict[str, np.ndarray], str]:
+    """The arrays of one file and the autoencoder that made them."""
+    try:
+        with safe_open(file, framework="np") as opened:
+            arrays = {name: opened.get_tensor(name) for name in ARRAYS}
+            return arrays, (opened.metadata() or {}).get("made_by", "")
+    except SafetensorError as error:
+        raise ValueError(f"{file} does not hold latents ({error}): pre-encode again") from error
+
+
 def _columns(rows: np.ndarray) -> Tensor:
     """(…, T, C) float16 rows as (…, C, T) float32."""
     return torch.from_numpy(rows.astype(np.float32)).transpose(-1, -2).contiguous()
@@ -126,7 +152,7 @@ def corpus_clips(
     ship with this project. Short files of one set are joined with 0.2 s of silence between
     them. ValueError when nothing matches.
     """
-    with open(root / "manifest.csv", newline="") as file:
+    with open(root / "manifest.csv", newline="", encoding="utf-8") as file:
         rows = [r for r in csv.DictReader(file) if r["split"] == split and r["domain"] in DOMAINS]
     rows = [row for row in rows if not sets or row["set"] in sets]
     rows = [row for row in rows if not free or row["ships"] == "yes"]

@@ -20,7 +20,8 @@ class GlobalResponseNorm(nn.Module):
         self.beta = nn.Parameter(torch.zeros(width))
 
     def forward(self, x: Tensor) -> Tensor:
-        energy = x.float().square().sum(dim=1, keepdim=True).sqrt()
+        # vector_norm, since a square root has no finite slope where a channel is silent all along.
+        energy = torch.linalg.vector_norm(x.float(), dim=1, keepdim=True)
         share = energy / (energy.mean(dim=-1, keepdim=True) + 1e-6)
         return self.gamma * (x * share.to(x.dtype)) + self.beta + x
 

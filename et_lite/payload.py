@@ -6,7 +6,7 @@ smallest unsigned integers that hold them, and metadata with a version and a SHA
 
 import hashlib
 import json
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -18,7 +18,15 @@ from et_lite.segments import Segmentation
 from et_lite.storage import atomic_path
 
 VERSION = 1
-FIELDS = ("sample_rate", "samples", "latent_rate", "model", "identity", "solver", "requested")
+FIELDS: dict[str, type] = {
+    "sample_rate": int,
+    "samples": int,
+    "latent_rate": float,
+    "model": str,
+    "identity": str,
+    "solver": str,
+    "requested": int,
+}
 
 
 @dataclass(frozen=True, eq=False)
@@ -41,6 +49,15 @@ class ElasticPayload:
     requested: int
 
     def __post_init__(self) -> None:
+        for name, kind in FIELDS.items():
+            if type(getattr(self, name)) is not kind:
+                raise ValueError(
+                    f"{name} is {getattr(self, name)!r}, not {kind.__name__}: make it again"
+                )
+        if self.anchors.dtype.kind != "f" or not np.isfinite(self.anchors).all():
+            raise ValueError("anchors are not all finite numbers: make the payload again")
+        if self.lengths.dtype.kind not in "iu":
+            raise ValueError(f"lengths are {self.lengths.dtype}, not whole numbers: make it again")
         if self.anchors.ndim != 3 or self.lengths.shape != self.anchors.shape[::2]:
             raise ValueError(
                 f"anchors {self.anchors.shape} and lengths {self.lengths.shape} do not belong "
@@ -49,7 +66,7 @@ class ElasticPayload:
         totals = {Segmentation.from_lengths(row).frames for row in self.lengths}
         if len(totals) != 1:
             raise ValueError(f"streams have {sorted(totals)} frames: all must have the same")
-        if self.sample_rate <= 0 or self.samples <= 0 or self.latent_rate <= 0:
+        if min(self.sample_rate, self.samples) <= 0 or not 0 < self.latent_rate < np.inf:
             raise ValueError(
                 f"sample rate {self.sample_rate} Hz, {self.samples} samples and "
                 f"{self.latent_rate} frames/s must all be positive: make the payload again"
@@ -93,7 +110,10 @@ class ElasticPayload:
         with np.errstate(over="ignore"):  # what does not fit is refused below
             anchors = self.anchors.astype(precision)
         if not np.isfinite(anchors).all():
-            raise ValueError(f"anchors do not fit {precision}: save in float32")
+            raise ValueError(
+                f"the largest anchor, {np.abs(self.anchors).max():.4g}, exceeds what {precision} "
+                "holds (65504): save with precision float32"
+            )
         narrow = np.uint8 if self.lengths.max() < 256 else np.uint16
         if self.lengths.max() >= 1 << 16:
             raise ValueError(
@@ -113,18 +133,23 @@ class ElasticPayload:
         if metadata.get("format") != "elastic-time-payload":
             raise ValueError(f"{path} is not an elastic payload: make one with et-lite compress")
         version = metadata.get("version", "")
-        if version.isdigit() and int(version) > VERSION:
+        if version.isdecimal() and int(version) > VERSION:
             raise ValueError(
                 f"{path} has version {version}, this et-lite reads up to {VERSION}: upgrade et-lite"
             )
+        if version != str(VERSION):
+            raise ValueError(f"{path} has no version that was ever written: make it again")
         if metadata.pop("sha256", None) != _digest(tensors, metadata):
             raise ValueError(f"{path} is damaged (its hash does not match): copy or make it again")
         try:
             values = {name: json.loads(metadata[name]) for name in FIELDS}
-            anchors, lengths = tensors["anchors"], tensors["lengths"].astype(np.int64)
+            anchors, lengths = tensors["anchors"], tensors["lengths"]
         except (KeyError, json.JSONDecodeError) as error:
             raise ValueError(f"{path} lacks {error}: make it again") from error
-        return cls(anchors.astype(np.float32), lengths, **values)
+        payload = cls(anchors, lengths, **values)  # checks types before they are widened
+        return replace(
+            payload, anchors=anchors.astype(np.float32), lengths=lengths.astype(np.int64)
+        )
 
 
 def _read(path: Path) -> tuple[dict[str, np.ndarray], dict[str, str]]:

@@ -2,15 +2,20 @@
 
 import csv
 import ctypes
+import json
 import sys
+from collections.abc import Iterator
 from contextlib import AbstractContextManager
+from functools import cache
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 import torch
 
-from et_lite.storage import atomic_path
+from et_lite.storage import atomic_path, load_state, remove_leftovers, save_state
+
+CHECKPOINT = "checkpoint.safetensors"
 
 
 def step_seeds(seed: int, step: int) -> tuple[np.random.Generator, torch.Generator]:
@@ -20,14 +25,55 @@ def step_seeds(seed: int, step: int) -> tuple[np.random.Generator, torch.Generat
     return np.random.default_rng(int(words[0])), noise
 
 
+@cache
+def has_bf16(kind: str) -> bool:
+    """Whether a device of this kind, cuda or cpu, multiplies bf16 matrices in hardware."""
+    if kind == "cuda":
+        return torch.cuda.is_bf16_supported(including_emulation=False)
+    flags = Path("/proc/cpuinfo")
+    return flags.exists() and "avx512_bf16" in flags.read_text(encoding="utf-8")
+
+
 def autocast(device: torch.device) -> AbstractContextManager[Any]:
-    """bf16 autocast where the processor multiplies bf16 matrices in hardware, else a no-op."""
-    if device.type == "cuda":
-        able = torch.cuda.is_bf16_supported()
-    else:
-        flags = Path("/proc/cpuinfo")
-        able = flags.exists() and "avx512_bf16" in flags.read_text()
-    return torch.autocast(device.type, torch.bfloat16, enabled=able)
+    """bf16 autocast where the hardware has it, else a no-op."""
+    return torch.autocast(device.type, torch.bfloat16, enabled=has_bf16(device.type))
+
+
+def save_checkpoint(run: Path, state: dict[str, Any], identity: dict[str, Any]) -> None:
+    """Write a run's state and what the run is. ValueError, and the last one stays, if it is broken.
+
+    `identity` holds plain values: the configuration and the data.
+    """
+    if not all(bool(t.isfinite().all()) for t in _tensors(state) if t.is_floating_point()):
+        raise ValueError(
+            f"weights are no longer finite at step {state['step']}: start again from {run}, whose "
+            "checkpoint is from before, with a lower learning rate"
+        )
+    save_state(run / CHECKPOINT, {"identity": identity, "state": state})
+
+
+def load_checkpoint(run: Path, identity: dict[str, Any]) -> dict[str, Any] | None:
+    """The state in `run`, None if there is none. ValueError if it is another run's."""
+    remove_leftovers(run)
+    if not (run / CHECKPOINT).exists():
+        return None
+    saved = load_state(run / CHECKPOINT)
+    # Through JSON, as the saved one went: tuples have become lists.
+    if saved.get("identity") != json.loads(json.dumps(identity)):
+        raise ValueError(
+            f"the checkpoint in {run} is of another configuration or other data than this run: "
+            "give the run another folder or repeat its options"
+        )
+    return saved["state"]
+
+
+def _tensors(value: Any) -> Iterator[torch.Tensor]:
+    """Every tensor in nested dicts and lists."""
+    if isinstance(value, torch.Tensor):
+        yield value
+    elif isinstance(value, dict | list):
+        for item in value.values() if isinstance(value, dict) else value:
+            yield from _tensors(item)
 
 
 def prepare_cpu() -> None:
@@ -74,6 +120,11 @@ class MetricsLog:
         if self.board is not None:
             for name, value in values.items():
                 self.board.add_scalar(name, value, step)
+
+    def close(self) -> None:
+        """Hand TensorBoard what it still holds back."""
+        if self.board is not None:
+            self.board.close()
 
 
 def last_values(run: Path) -> dict[str, float]:

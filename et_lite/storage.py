@@ -6,7 +6,8 @@ Everything is safetensors (a header and raw tensors: loading it runs no code) an
 import hashlib
 import json
 import os
-import tempfile
+import secrets
+import subprocess
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -26,17 +27,12 @@ def atomic_path(path: str | Path) -> Iterator[Path]:
     path = Path(path)
     path.parent.mkdir(parents=True, exist_ok=True)
     # The suffix stays, since libraries read the format from it.
-    handle, name = tempfile.mkstemp(dir=path.parent, prefix=".tmp-", suffix=path.suffix)
-    os.close(handle)
-    temporary = Path(name)
+    temporary = path.parent / f".tmp-{secrets.token_hex(6)}{path.suffix}"
     try:
+        temporary.touch(exist_ok=False)  # now, so that a folder that cannot be written says so
         yield temporary
-        with open(temporary, "rb") as file:
+        with open(temporary, "r+b") as file:
             os.fsync(file.fileno())
-        # Temporary files are private; the finished one is as readable as any other.
-        umask = os.umask(0)
-        os.umask(umask)
-        os.chmod(temporary, 0o666 & ~umask)
         os.replace(temporary, path)
     finally:
         temporary.unlink(missing_ok=True)
@@ -45,7 +41,18 @@ def atomic_path(path: str | Path) -> Iterator[Path]:
 def write_json(path: str | Path, values: Any) -> None:
     """Write JSON in one step."""
     with atomic_path(path) as temporary:
-        temporary.write_text(json.dumps(values, indent=1, ensure_ascii=False) + "\n")
+        temporary.write_text(json.dumps(values, indent=1) + "\n", encoding="utf-8")
+
+
+def beside(stem: Path, suffix: str) -> Path:
+    """The file `stem` + `suffix`; a dot in the name, as in et@0.5, is part of the name."""
+    return stem.with_name(stem.name + suffix)
+
+
+def remove_leftovers(folder: Path) -> None:
+    """Delete the temporary files of a writer that was killed; nobody else may be writing there."""
+    for file in folder.glob(".tmp-*"):
+        file.unlink()
 
 
 def file_hash(path: str | Path) -> str:
@@ -60,20 +67,20 @@ def file_hash(path: str | Path) -> str:
 def save_weights(stem: Path, state: dict[str, Tensor], card: dict[str, Any]) -> None:
     """Write `stem.safetensors` in float16 and `stem.json`, the card with the file's hash."""
     tensors = {name: tensor.detach().cpu().half().contiguous() for name, tensor in state.items()}
-    with atomic_path(stem.with_suffix(".safetensors")) as temporary:
+    weights = beside(stem, ".safetensors")
+    with atomic_path(weights) as temporary:
         save_file(tensors, temporary)
-    written = file_hash(stem.with_suffix(".safetensors"))
-    write_json(stem.with_suffix(".json"), {**card, "sha256": written})
+    write_json(beside(stem, ".json"), {**card, "sha256": file_hash(weights)})
 
 
 def load_weights(stem: Path) -> tuple[dict[str, Tensor], dict[str, Any]]:
     """The float32 weights and the card that `save_weights` wrote. ValueError if they disagree."""
-    weights, card_file = stem.with_suffix(".safetensors"), stem.with_suffix(".json")
+    weights, card_file = beside(stem, ".safetensors"), beside(stem, ".json")
     for file in (weights, card_file):
         if not file.is_file():
             raise ValueError(f"{file} does not exist: train the model or fetch the assets again")
     try:
-        card = json.loads(card_file.read_text())
+        card = json.loads(card_file.read_text(encoding="utf-8"))
         state = {name: tensor.float() for name, tensor in load_file(weights).items()}
     except (SafetensorError, json.JSONDecodeError, UnicodeDecodeError) as error:
         raise ValueError(f"{stem} cannot be read ({error}): fetch the assets again") from error
@@ -147,9 +154,12 @@ def _cpu_name() -> str:
 
 def commit() -> str:
     """The commit that the code stands at, or 'unknown' outside a checkout."""
-    import subprocess
-
-    found = subprocess.run(
-        ["git", "rev-parse", "--short", "HEAD"], cwd=ASSETS.parent, capture_output=True, text=True
-    )
+    root = ASSETS.parent
+    if not (root / ".git").exists():  # installed somewhere inside another repository
+        return "unknown"
+    try:
+        command = ["git", "rev-parse", "--short", "HEAD"]
+        found = subprocess.run(command, cwd=root, capture_output=True, text=True)
+    except OSError:
+        return "unknown"
     return found.stdout.strip() or "unknown"

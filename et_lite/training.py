@@ -22,8 +22,15 @@ from et_lite.adversary import (
 from et_lite.config import OptimiserConfig, TrainingConfig, to_dict
 from et_lite.data import LatentStore
 from et_lite.methods import ReBottleneck, build
-from et_lite.runs import MetricsLog, autocast, prepare_cpu, step_seeds
-from et_lite.storage import commit, load_state, machine, save_state, save_weights
+from et_lite.runs import (
+    MetricsLog,
+    autocast,
+    load_checkpoint,
+    prepare_cpu,
+    save_checkpoint,
+    step_seeds,
+)
+from et_lite.storage import commit, machine, save_weights
 
 
 def optimisers(method: nn.Module, config: OptimiserConfig) -> list[torch.optim.Optimizer]:
@@ -128,31 +135,18 @@ class Trainer:
         """Everything that a resumed run needs."""
         return {
             "step": self.done,
-            "config": to_dict(self.config),
             "method": self.method.state_dict(),
             "discriminator": self.discriminator.state_dict(),
             "optimisers": [o.state_dict() for o in (*self.main, self.against)],
         }
 
     def load(self, state: dict[str, Any]) -> None:
-        """Take up a saved state. ValueError when it was made with another configuration."""
-        if state["config"] != _plain(to_dict(self.config)):
-            raise ValueError(
-                "the checkpoint was made with another configuration than this run's: "
-                "give the run another folder or repeat its options"
-            )
+        """Take up a saved state."""
         self.done = state["step"]
         self.method.load_state_dict(state["method"])
         self.discriminator.load_state_dict(state["discriminator"])
         for optimiser, saved in zip((*self.main, self.against), state["optimisers"], strict=True):
             optimiser.load_state_dict(saved)
-
-
-def _plain(value: Any) -> Any:
-    """Tuples as lists, as a file gives them back."""
-    if isinstance(value, dict):
-        return {key: _plain(item) for key, item in value.items()}
-    return [_plain(item) for item in value] if isinstance(value, list | tuple) else value
 
 
 def train(
@@ -163,9 +157,10 @@ def train(
     log_every: int = 20,
 ) -> ReBottleneck:
     """Train to `config.steps`, resuming from `run` when it holds a checkpoint (book: training)."""
-    trainer, checkpoint = Trainer(config, store), run / "checkpoint.safetensors"
-    if checkpoint.exists():
-        trainer.load(load_state(checkpoint))
+    trainer = Trainer(config, store)
+    identity = {"config": to_dict(config), "data": store.digest()}
+    if state := load_checkpoint(run, identity):
+        trainer.load(state)
     log = MetricsLog(run, trainer.done)
     bar = tqdm(initial=trainer.done, total=config.steps, disable=None, desc=config.method)
     while trainer.done < config.steps:
@@ -175,9 +170,10 @@ def train(
         if trainer.done % log_every == 0 or last:
             log.write(trainer.done, {name: value.item() for name, value in losses.items()})
         if trainer.done % save_every == 0 or last:
-            save_state(checkpoint, trainer.state())
+            save_checkpoint(run, trainer.state(), identity)
     bar.close()
-    return trainer.method
+    log.close()
+    return trainer.method.cpu()  # where the codec works
 
 
 def publish(

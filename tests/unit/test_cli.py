@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 import soundfile
 
-from et_lite import autoencoders, cli
+from et_lite import audio, autoencoders, cli
 from et_lite.payload import ElasticPayload
 
 
@@ -59,6 +59,29 @@ def test_formats_and_depths(tmp_path, tone, suffix, subtype) -> None:
     assert rate == 44_100 and wave.shape[1] == 2
     if suffix != "mp3":  # MP3 pads by itself
         assert len(wave) == len(soundfile.read(source)[0])
+
+
+@pytest.mark.slow
+def test_minutes_of_vorbis_are_written(tmp_path) -> None:
+    """libvorbis overflows its stack on long writes: they go in blocks."""
+    audio.write(tmp_path / "long.ogg", np.zeros((2, 44_100 * 120), np.float32), 44_100)
+    assert soundfile.info(tmp_path / "long.ogg").frames == 44_100 * 120
+
+
+def test_what_a_format_cannot_hold_is_said(tmp_path) -> None:
+    for name, channels, rate in (("a.mp3", 3, 44_100), ("a.mp3", 1, 96_000), ("a.flac", 9, 8000)):
+        with pytest.raises(ValueError, match=f"cannot hold {channels} channels at {rate} Hz"):
+            audio.write(tmp_path / name, np.zeros((channels, 10)), rate)
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_decompress_never_takes_the_originals_name(tmp_path, tone) -> None:
+    soundfile.write(tmp_path / "a.wav", tone.T, 44_100)
+    before = (tmp_path / "a.wav").read_bytes()
+    assert run("compress", tmp_path / "a.wav") == 0
+    assert run("decompress", tmp_path / "a.etp") == 0
+    assert (tmp_path / "a.wav").read_bytes() == before
+    assert {f.name for f in tmp_path.iterdir()} == {"a.wav", "a.etp", "a.decoded.wav"}
 
 
 def test_ten_silent_samples_come_back(tmp_path) -> None:
@@ -123,10 +146,14 @@ def test_bad_options_are_refused(clips, tmp_path, capsys) -> None:
         assert repr(value) in refused(capsys, "compress", clip, "-o", etp, option, value)
     assert run("compress", clip, "-o", etp) == 0
     assert "not an audio format" in refused(capsys, "decompress", etp, "-o", tmp_path / "a.xyz")
-    with pytest.raises(SystemExit) as stopped:
-        run("compress", clip, "--keep", "half")
-    assert stopped.value.code == 2
-    assert len(capsys.readouterr().err.strip().splitlines()) == 1
+    for command in (
+        ["compress", clip, "--keep", "half"],
+        ["train", etp, "-o", etp, "--steps", "0"],
+    ):
+        with pytest.raises(SystemExit) as stopped:
+            run(*command)
+        assert stopped.value.code == 2
+        assert len(capsys.readouterr().err.strip().splitlines()) == 1
 
 
 def test_shortfall_is_said(clips, tmp_path, capsys) -> None:
@@ -168,7 +195,10 @@ def test_training_from_a_corpus_ends_with_a_codec_that_works(tmp_path, monkeypat
     monkeypatch.setitem(autoencoders.REGISTRY, "own", lambda: autoencoders.load_spectral(base))
     assert run("preencode", corpus, "-o", latents, "--autoencoder", "own", "--minutes", 1) == 0
     train = ("train", latents, "-o", model, *common, "--run-dir", runs / "m")
+    assert run(*train) == 2  # the shipped autoencoder did not make these latents
     assert run(*train, "--autoencoder", "own") == 0
+    other = ("train-base", corpus, "--seed", 4, "--steps", 2, "--run-dir", runs / "b", "-o", base)
+    assert run(*other) == 2  # the run folder holds seed 3's checkpoint
     etp = tmp_path / "x.etp"
     monkeypatch.setitem(autoencoders.REGISTRY, "base", lambda: autoencoders.load_spectral(base))
     assert run("compress", clips / "speech_1.flac", "-o", etp, "--model", model) == 0

@@ -37,6 +37,23 @@ def test_shards_join_with_right_starts(tmp_path) -> None:
         LatentStore.load(tmp_path / "nothing")
 
 
+def test_leftovers_and_strangers_are_not_read_as_shards(tmp_path) -> None:
+    store = LatentStore.collect([("music", posterior(4, 1.0))], "maker")
+    store.save(tmp_path / "a.safetensors")
+    (tmp_path / ".tmp-1.safetensors").write_bytes((tmp_path / "a.safetensors").read_bytes())
+    loaded = LatentStore.load(tmp_path)
+    assert len(loaded.lengths) == 1 and loaded.made_by == "maker"
+    assert loaded.digest() == store.digest()
+    LatentStore.collect([("music", posterior(4, 1.0))], "other").save(tmp_path / "b.safetensors")
+    with pytest.raises(ValueError, match="several autoencoders"):
+        LatentStore.load(tmp_path)
+    (tmp_path / "c.safetensors").write_bytes(b"damaged")
+    with pytest.raises(ValueError, match="does not hold latents"):
+        LatentStore.load(tmp_path / "c.safetensors")
+    with pytest.raises(ValueError, match="0 clips"):
+        LatentStore.collect([])
+
+
 def test_batches_stay_within_a_clip_and_draw_anew(store: LatentStore) -> None:
     values = LatentStore.collect([("music", posterior(30, 10.0 * i)) for i in range(4)])
     numbers, noise = np.random.default_rng(0), torch.Generator().manual_seed(0)

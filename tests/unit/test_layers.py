@@ -43,6 +43,15 @@ def test_response_norm_is_the_published_formula() -> None:
     torch.testing.assert_close(norm(x), expected)
 
 
+def test_a_channel_that_is_silent_all_along_has_finite_gradients() -> None:
+    """GELU gives exactly zero far below zero, and a square root there has no slope."""
+    stack = ConvNeXtStack(4, 4, 8, blocks=1)
+    with torch.no_grad():
+        stack.blocks[0].widen.bias[0] = -100
+    stack(torch.randn(1, 4, 20)).sum().backward()
+    assert all(p.grad.isfinite().all() for p in stack.parameters())
+
+
 def test_stack_sees_its_receptive_field_and_no_more() -> None:
     stack = ConvNeXtStack(4, 4, 8, blocks=6, pooled=False)
     x = torch.randn(1, 4, 80, requires_grad=True)

@@ -102,8 +102,24 @@ def test_impossible_payloads_are_refused(payload: ElasticPayload) -> None:
         replace(payload, samples=10_000_000)
 
 
+@pytest.mark.parametrize(
+    ("change", "said"),
+    [
+        ({"sample_rate": "x"}, "sample_rate is 'x', not int"),
+        ({"samples": float("inf")}, "samples is inf, not int"),
+        ({"latent_rate": float("inf")}, "must all be positive"),
+        ({"model": 3}, "model is 3, not str"),
+        ({"anchors": np.full((2, 3, 4), np.nan)}, "not all finite"),
+        ({"lengths": np.ones((2, 4))}, "lengths are float64"),
+    ],
+)
+def test_values_of_other_types_are_refused(payload, change, said) -> None:
+    with pytest.raises(ValueError, match=said):
+        replace(payload, **change)
+
+
 def test_nothing_half_written_stays(payload, tmp_path) -> None:
-    with pytest.raises(ValueError, match="do not fit float16"):
+    with pytest.raises(ValueError, match="exceeds what float16"):
         replace(payload, anchors=payload.anchors * 1e6).save(tmp_path / "d.etp")
     with pytest.raises(ValueError, match="'int8' is not float16 or float32"):
         payload.save(tmp_path / "d.etp", "int8")
