@@ -27,7 +27,7 @@ def measure(codec: ElasticCodec, file: Path) -> list[dict[str, object]]:
     outer = codec.autoencoder.encode(torch.from_numpy(wave)).mean
     alone = codec.autoencoder.decode(outer).numpy()[:, : wave.shape[1]]
     clip = {"clip": file.stem}
-    rows = [{**clip, "solver": "autoencoder", "keep": 1.0, "kept": outer.shape[-1]}]
+    rows = [{**clip, "solver": "autoencoder", "keep": 1.0, "kept_fraction": 1.0}]
     rows[0] |= {"mel_distance": mel_distance(alone, wave, rate), "latent_error": 0.0}
     for solver in SOLVERS:
         for keep, (payload, rebuilt) in zip(
@@ -40,7 +40,7 @@ def measure(codec: ElasticCodec, file: Path) -> list[dict[str, object]]:
                     **clip,
                     "solver": solver,
                     "keep": keep,
-                    "kept": payload.kept,
+                    "kept_fraction": payload.kept / payload.frames,
                     "mel_distance": mel_distance(rebuilt, wave, rate),
                     "latent_error": float((x - outer).square().mean()),
                 }
@@ -84,8 +84,13 @@ def table(rows: list[dict[str, object]]) -> str:
     lines = ["| frames chosen by | " + " | ".join(f"keep {keep:g}" for keep in KEEPS) + " |"]
     lines += ["|---" * (len(KEEPS) + 1) + "|", f"| autoencoder alone | {alone} |" + " |" * 3]
     for solver in SOLVERS:
-        pairs = [(mean("mel_distance", solver, k), mean("latent_error", solver, k)) for k in KEEPS]
-        lines.append(f"| {solver} | " + " | ".join(f"{m:.2f} / {e:.2f}" for m, e in pairs) + " |")
+        cells = []
+        for keep in KEEPS:
+            names = ("mel_distance", "latent_error", "kept_fraction")
+            distance, error, kept = (mean(name, solver, keep) for name in names)
+            short = f" (kept {kept:.2f})" if kept > keep + 0.01 else ""
+            cells.append(f"{distance:.2f} / {error:.2f}{short}")
+        lines.append(f"| {solver} | " + " | ".join(cells) + " |")
     return "\n".join(lines)
 
 
