@@ -1,6 +1,7 @@
 """The command `et-lite`: sound to payload and back, and the training of both networks."""
 
 import argparse
+import os
 import sys
 from collections.abc import Sequence
 from dataclasses import replace
@@ -15,6 +16,9 @@ SOLVER_HELP = "how frames are chosen: greedy, dp, agglomerative, uniform or rand
 def main(arguments: Sequence[str] | None = None) -> int:
     """Run one command; exit code 0, or 2 with one sentence on standard error."""
     parsed = _parser().parse_args(arguments)
+    # Threads that spin while they wait crawl on a machine that does anything else. Read when torch
+    # is loaded, which the commands do.
+    os.environ.setdefault("OMP_WAIT_POLICY", "PASSIVE")
     try:
         parsed.run(parsed)
     except (ValueError, OSError) as error:

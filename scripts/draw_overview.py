@@ -1,5 +1,6 @@
 """Draw book/figures/overview.png: one clip, and the frames that are kept at three fractions."""
 
+import argparse
 import sys
 from pathlib import Path
 
@@ -15,6 +16,7 @@ FIGURE = Path(__file__).resolve().parent.parent / "book" / "figures" / "overview
 
 def main() -> int:
     """Write the figure."""
+    argparse.ArgumentParser(description=__doc__).parse_args()
     wave, rate = soundfile.read(ASSETS / "clips" / "music_1.flac", dtype="float32")
     codec = ElasticCodec.from_pretrained("et-greedy")
     analysis = codec.analyse(wave, rate, "agglomerative")

@@ -3,6 +3,7 @@
 A first look at six clips, not an evaluation: it has no intervals and proves nothing.
 """
 
+import argparse
 import csv
 from pathlib import Path
 
@@ -50,6 +51,7 @@ def measure(codec: ElasticCodec, file: Path) -> list[dict[str, object]]:
 
 def main() -> None:
     """Measure every clip, and write the table, its card and the README's copy."""
+    argparse.ArgumentParser(description=__doc__.splitlines()[0]).parse_args()
     codec = ElasticCodec.from_pretrained(MODEL)
     files = sorted((ASSETS / "clips").glob("*_[12].flac"))
     rows = [row for file in tqdm(files, disable=None) for row in measure(codec, file)]
