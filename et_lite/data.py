@@ -4,6 +4,7 @@ import csv
 import hashlib
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, replace
+from itertools import groupby
 from pathlib import Path
 
 import numpy as np
@@ -17,6 +18,7 @@ from et_lite.storage import atomic_path
 
 DOMAINS = ("music", "speech", "effects")
 ARRAYS = ("mean", "scale", "lengths", "domains")
+EVALUATION_SECONDS = 10
 GAP_SECONDS, SHORTEST, LONGEST = 0.2, 10.0, 30.0  # seconds of a joined clip
 
 
@@ -168,6 +170,44 @@ def corpus_clips(
                 break
             left -= len(wave)
             yield domain, wave
+
+
+@dataclass(frozen=True)
+class Crop:
+    """One evaluation crop: its name, domain, the unit that intervals resample, samples (n,)."""
+
+    name: str
+    domain: str
+    unit: str
+    wave: np.ndarray
+
+
+def evaluation_crops(table: Path, root: Path, rate: int) -> Iterator[Crop]:
+    """The crops of `assets/eval_v1.csv`, 10 s each, from a corpus with the test sets.
+
+    ValueError names the first file that the corpus lacks (book: evaluation).
+    """
+    with open(root / "manifest.csv", newline="", encoding="utf-8") as file:
+        starts = {row["id"]: int(row["start"]) for row in csv.DictReader(file)}
+    with open(table, newline="", encoding="utf-8") as file:
+        rows = list(csv.DictReader(file))
+    stores = {
+        domain: np.load(root / "audio" / f"{domain}-test.npy", mmap_mode="r")
+        for domain in {row["domain"] for row in rows}
+    }
+    for name, pieces in groupby(rows, key=lambda row: row["crop"]):
+        wave, place = np.zeros(EVALUATION_SECONDS * rate, np.float32), 0
+        for row in pieces:
+            if row["id"] not in starts:
+                raise ValueError(
+                    f"{root} lacks the file {row['id']} of {row['set']}: "
+                    "build the corpus with --large"
+                )
+            first, samples = starts[row["id"]] + int(row["offset"]), int(row["samples"])
+            piece = stores[row["domain"]][first : first + samples]
+            wave[place : place + samples] = piece.astype(np.float32) / 32768
+            place += samples + int(GAP_SECONDS * rate)
+        yield Crop(name, row["domain"], row["unit"], wave)
 
 
 def _joined(
