@@ -13,7 +13,6 @@ from et_lite.layers import Posterior
 from et_lite.spectral_vae import SpectralVAE, griffin_lim
 from et_lite.storage import ASSETS, load_weights
 
-CONTEXT = 16  # latent frames that one latent frame can depend on, on each side
 PIECE = 512  # latent frames handled at once: 24 s
 HELD = 16  # spectrogram frames of an earlier piece that fix the phase of the next
 
@@ -45,6 +44,10 @@ class SpectralAutoencoder:
         self.sample_rate = vae.config.sample_rate
         self.hop = vae.config.hop * vae.config.group
         self.channels = vae.config.channels
+        # Latent frames that one latent frame can depend on, on each side: the convolutions' reach,
+        # and that of a spectrogram window past its frame.
+        c = vae.config
+        self.context = c.blocks * (c.kernel // 2) + -(-c.fft // (2 * self.hop))
 
     @torch.no_grad()
     def encode(self, wave: Tensor) -> Posterior:
@@ -54,7 +57,7 @@ class SpectralAutoencoder:
         pieces = []
         for start in _pieces(frames, "encode"):
             end = min(start + PIECE, frames)
-            left, right = max(0, start - CONTEXT), min(frames, end + CONTEXT)
+            left, right = max(0, start - self.context), min(frames, end + self.context)
             piece = self.vae.encode(wave[:, left * self.hop : right * self.hop])
             inner = slice(start - left, end - left)
             pieces.append((piece.mean[..., inner], piece.scale[..., inner]))
@@ -69,7 +72,7 @@ class SpectralAutoencoder:
         tail = None  # the last spectrogram frames that are settled
         for start in _pieces(frames, "decode"):
             end = min(start + PIECE, frames)
-            left, right = max(0, start - CONTEXT), min(frames, end + CONTEXT)
+            left, right = max(0, start - self.context), min(frames, end + self.context)
             ahead = min(frames - end, HELD // c.group)
             magnitude = self.vae.magnitude(latents[..., left:right])
             held = 0 if tail is None else HELD

@@ -17,6 +17,11 @@ class ElasticTime(ReBottleneck):
 
     def __init__(self, config: TrainingConfig) -> None:
         super().__init__(config)
+        if config.predictor.channels != config.network.channels:
+            raise ValueError(
+                f"the predictor has {config.predictor.channels} channels and the network "
+                f"{config.network.channels}: give both the same"
+            )
         self.predictor = Predictor(config.predictor)
 
     def training_pass(self, x: Tensor, targets: np.ndarray, noise: torch.Generator) -> TrainingPass:

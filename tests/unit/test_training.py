@@ -11,7 +11,15 @@ import numpy as np
 import pytest
 import torch
 
-from et_lite.config import LossConfig, OptimiserConfig, TrainingConfig, from_dict, preset, to_dict
+from et_lite.config import (
+    LossConfig,
+    OptimiserConfig,
+    PredictorConfig,
+    TrainingConfig,
+    from_dict,
+    preset,
+    to_dict,
+)
 from et_lite.data import LatentStore
 from et_lite.methods import build
 from et_lite.predictor import mix
@@ -264,6 +272,8 @@ def test_config_survives_json_and_names_unknown_fields(tiny) -> None:
     assert from_dict(TrainingConfig, to_dict(tiny)) == tiny
     with pytest.raises(ValueError, match="'colour' is unknown to TrainingConfig"):
         from_dict(TrainingConfig, {"colour": 1})
+    with pytest.raises(ValueError, match="predictor has 64 channels and the network 8"):
+        build(replace(tiny, predictor=PredictorConfig()))
     with pytest.raises(ValueError, match="'huge' is not one of lite, medium, paper"):
         preset("huge")
 
