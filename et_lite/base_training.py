@@ -4,7 +4,6 @@ A step's batch and noise depend on the seed and the step's number alone, so a ru
 stopped goes on as if it had not been.
 """
 
-import csv
 import math
 from pathlib import Path
 
@@ -14,9 +13,11 @@ from torch import Tensor
 from tqdm.auto import tqdm
 
 from et_lite.config import BaseTrainingConfig, to_dict
+from et_lite.data import open_audio, read_manifest
 from et_lite.runs import (
     MetricsLog,
     autocast,
+    last_values,
     load_checkpoint,
     prepare_cpu,
     save_checkpoint,
@@ -37,17 +38,14 @@ class WaveCorpus:
         self.samples = config.frames * hop
         self.audio: dict[str, np.ndarray] = {}
         self.spans: dict[str, np.ndarray] = {}
-        with open(root / "manifest.csv", newline="", encoding="utf-8") as file:
-            rows = [row for row in csv.DictReader(file) if row["split"] == split]
+        rows = read_manifest(root, split)
         for domain in config.domains:
             spans = [(int(r["start"]), int(r["samples"])) for r in rows if r["domain"] == domain]
             if not spans:
                 raise ValueError(
                     f"{root}/manifest.csv has no {split} files of {domain}: build it first"
                 )
-            # Validation files lie among the training files of the same store.
-            store = root / "audio" / f"{domain}-{'test' if split == 'test' else 'train'}.npy"
-            self.audio[domain] = np.load(store, mmap_mode="r")
+            self.audio[domain] = open_audio(root, domain, split)
             self.spans[domain] = np.array(spans, dtype=np.int64)
 
     def batch(self, generator: np.random.Generator, size: int) -> Tensor:
@@ -108,7 +106,7 @@ def train_base(config: BaseTrainingConfig, corpus: Path, run: Path, output: Path
         "name": output.name,
         "config": to_dict(config),
         "decoder": "griffin-lim",
-        "metrics": {"valid_log_mel_nepers": _validate(vae, valid, config, device)},
+        "metrics": {"valid_log_mel_nepers": last_values(run)["valid"]},
         "data": data,
         "commit": commit(),
         "machine": machine(),

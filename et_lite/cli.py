@@ -8,7 +8,7 @@ from dataclasses import replace
 from pathlib import Path
 from typing import NoReturn
 
-from et_lite.config import BASE_PRESETS, PRESETS
+from et_lite.config import BASE_PRESETS, PRESETS, preset
 
 SOLVER_HELP = "how frames are chosen: greedy, dp, agglomerative, uniform or random"
 
@@ -185,7 +185,7 @@ def _train(given: argparse.Namespace) -> None:
     from et_lite.runs import last_values
     from et_lite.training import publish, train
 
-    config = replace(PRESETS[given.preset], seed=given.seed)
+    config = preset(given.preset, seed=given.seed)
     config = replace(config, selection=replace(config.selection, solver=given.solver))
     config = config if given.steps is None else replace(config, steps=given.steps)
     base, store = load_autoencoder(given.autoencoder), LatentStore.load(given.latents)

@@ -139,6 +139,19 @@ def _columns(rows: np.ndarray) -> Tensor:
     return torch.from_numpy(rows.astype(np.float32)).transpose(-1, -2).contiguous()
 
 
+def read_manifest(root: Path, split: str) -> list[dict[str, str]]:
+    """The files of one split in a corpus that `scripts/build_corpus.py` made."""
+    with open(root / "manifest.csv", newline="", encoding="utf-8") as file:
+        return [row for row in csv.DictReader(file) if row["split"] == split]
+
+
+def open_audio(root: Path, domain: str, split: str) -> np.ndarray:
+    """All samples of a domain, (n,) int16, mapped; a row's `start` counts from their beginning."""
+    # Validation files lie among the training files.
+    store = root / "audio" / f"{domain}-{'test' if split == 'test' else 'train'}.npy"
+    return np.load(store, mmap_mode="r")
+
+
 def corpus_clips(
     root: Path,
     split: str,
@@ -154,15 +167,13 @@ def corpus_clips(
     ship with this project. Short files of one set are joined with 0.2 s of silence between
     them. ValueError when nothing matches.
     """
-    with open(root / "manifest.csv", newline="", encoding="utf-8") as file:
-        rows = [r for r in csv.DictReader(file) if r["split"] == split and r["domain"] in DOMAINS]
+    rows = [row for row in read_manifest(root, split) if row["domain"] in DOMAINS]
     rows = [row for row in rows if not sets or row["set"] in sets]
     rows = [row for row in rows if not free or row["ships"] == "yes"]
     if not rows:
         raise ValueError(f"{root}/manifest.csv has no {split} files of these sets: check --sets")
     for domain in sorted({row["domain"] for row in rows}):
-        store = root / "audio" / f"{domain}-{'test' if split == 'test' else 'train'}.npy"
-        audio = np.load(store, mmap_mode="r")
+        audio = open_audio(root, domain, split)
         mine = [row for row in rows if row["domain"] == domain]
         left = minutes * 60 * rate
         for wave in _joined(mine, audio, rate, np.random.default_rng(seed)):
@@ -187,14 +198,10 @@ def evaluation_crops(table: Path, root: Path, rate: int) -> Iterator[Crop]:
 
     ValueError names the first file that the corpus lacks (book: evaluation).
     """
-    with open(root / "manifest.csv", newline="", encoding="utf-8") as file:
-        starts = {row["id"]: int(row["start"]) for row in csv.DictReader(file)}
+    starts = {row["id"]: int(row["start"]) for row in read_manifest(root, "test")}
     with open(table, newline="", encoding="utf-8") as file:
         rows = list(csv.DictReader(file))
-    stores = {
-        domain: np.load(root / "audio" / f"{domain}-test.npy", mmap_mode="r")
-        for domain in {row["domain"] for row in rows}
-    }
+    stores = {d: open_audio(root, d, "test") for d in {row["domain"] for row in rows}}
     for name, pieces in groupby(rows, key=lambda row: row["crop"]):
         wave, place = np.zeros(EVALUATION_SECONDS * rate, np.float32), 0
         for row in pieces:

@@ -21,7 +21,7 @@ from et_lite.adversary import (
 )
 from et_lite.config import OptimiserConfig, TrainingConfig, to_dict
 from et_lite.data import LatentStore
-from et_lite.methods import ReBottleneck, build
+from et_lite.methods import ReBottleneck, TrainingPass, build
 from et_lite.runs import (
     MetricsLog,
     autocast,
@@ -95,7 +95,7 @@ class Trainer:
         self.against.step()
         return loss.detach()
 
-    def _generator_step(self, x: Tensor, result: Any) -> dict[str, Tensor]:
+    def _generator_step(self, x: Tensor, result: TrainingPass) -> dict[str, Tensor]:
         weights = self.config.loss
         # The discriminator is only looked through here: it takes no gradient and its real
         # features need no graph.

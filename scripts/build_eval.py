@@ -16,12 +16,13 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import numpy as np
+from corpus_store import RATE
 
+from et_lite.data import EVALUATION_SECONDS, GAP_SECONDS, open_audio, read_manifest
 from et_lite.storage import ASSETS, atomic_path
 
-RATE = 22_050
-LENGTH = 10 * RATE
-GAP = RATE // 5
+LENGTH = EVALUATION_SECONDS * RATE
+GAP = int(GAP_SECONDS * RATE)
 QUIETEST = 10 ** (-45 / 20)  # a crop below −45 dBFS says little about anybody's codec
 PER_MUSIC_FILE = 4
 PER_SPEAKER = {"speech": 24, "effects": 100}  # one voice should not be a whole set
@@ -76,17 +77,15 @@ def loud_enough(pieces: list[Piece], audio: np.ndarray) -> bool:
 
 def choose(root: Path, seed: int = 0) -> list[dict[str, object]]:
     """Rows of the table, a piece each."""
-    with open(root / "manifest.csv", newline="", encoding="utf-8") as file:
-        rows = [row for row in csv.DictReader(file) if row["split"] == "test"]
     # Malayalam was recorded too loud: one sample in forty is clipped.
-    rows = [row for row in rows if "/klettres/ml/" not in row["source"]]
+    rows = [row for row in read_manifest(root, "test") if "/klettres/ml/" not in row["source"]]
     table: list[dict[str, object]] = []
     for domain in ("music", "speech", "effects", "vocal"):
         mine = sorted((row for row in rows if row["domain"] == domain), key=lambda row: row["id"])
         chance = random.Random(seed)
         whole = domain in ("music", "vocal")
         crops = list(music_crops(mine) if whole else joined_crops(mine, chance))
-        audio = np.load(root / "audio" / f"{domain}-test.npy", mmap_mode="r")
+        audio = open_audio(root, domain, "test")
         crops = [crop for crop in crops if loud_enough(crop, audio)]
         chance.shuffle(crops)
         for number, pieces in enumerate(crops[:PER_DOMAIN]):

@@ -17,8 +17,9 @@ from pathlib import Path
 import numpy as np
 import soundfile
 import soxr
+from corpus_store import RATE, atomic, read_manifest
 
-RATE, OPUS_RATE = 22_050, 24_000  # Opus knows 24 kHz, not 22.05
+OPUS_RATE = 24_000  # Opus does not know 22.05 kHz
 SHARES = {"music": 0.5, "speech": 0.25, "effects": 0.25}
 LONGEST = 60 * RATE
 LEVEL = 0.75  # libsndfile's scale from 256 kbit/s (0) to 6 kbit/s (1): about 64 kbit/s
@@ -26,9 +27,8 @@ FIELDS = ("domain", "split", "set", "start", "samples")
 
 
 def pack(root: Path, parts: Path, megabytes: float, count: int) -> None:
-    """Write `count` folders of at most `megabytes` each."""
-    with open(root / "manifest.csv", newline="", encoding="utf-8") as file:
-        rows = [row for row in csv.DictReader(file) if row["split"] in ("train", "valid")]
+    """Write `count` folders of about `megabytes` each; each of their six kinds ends with a file."""
+    rows = read_manifest(root / "manifest.csv")
     chance = random.Random(0)
     for domain, share in SHARES.items():
         audio = np.load(root / "audio" / f"{domain}-train.npy", mmap_mode="r")
@@ -50,7 +50,6 @@ def write_until(
     chance: random.Random,
 ) -> None:
     """Opus files of a few minutes, joined from rows, until the limit or the end of the rows."""
-    folder.mkdir(parents=True, exist_ok=True)
     size = number = 0
     while size < limit:
         pieces, starts = [], []
@@ -66,18 +65,19 @@ def write_until(
         wave = np.concatenate(pieces).astype(np.float32) / 32768
         path = folder / f"{number:04d}.opus"
         coded = soxr.resample(wave, RATE, OPUS_RATE).clip(-1, 1)
-        soundfile.write(
-            path, coded, OPUS_RATE, format="OGG", subtype="OPUS", compression_level=LEVEL
-        )
         lines = "".join(f"{name},{at},{samples}\n" for name, at, samples in starts)
-        path.with_suffix(".csv").write_text(lines)
+        with atomic(path.with_suffix(".csv")) as temporary:
+            temporary.write_text(lines)
+        with atomic(path) as temporary:
+            soundfile.write(
+                temporary, coded, OPUS_RATE, format="OGG", subtype="OPUS", compression_level=LEVEL
+            )
         size, number = size + path.stat().st_size, number + 1
 
 
 def unpack(parts: Path, root: Path) -> None:
     """Decode every part into the layout of scripts/build_corpus.py."""
     rows = []
-    (root / "audio").mkdir(parents=True, exist_ok=True)
     for domain in SHARES:
         waves, end = [], 0
         for split in ("train", "valid"):
@@ -89,8 +89,12 @@ def unpack(parts: Path, root: Path) -> None:
                     name, at, samples = line.split(",")
                     rows.append((domain, split, name, end + int(at), int(samples)))
                 end += len(wave)
-        np.save(root / "audio" / f"{domain}-train.npy", np.concatenate(waves))
-    with open(root / "manifest.csv", "w", newline="", encoding="utf-8") as file:
+        with atomic(root / "audio" / f"{domain}-train.npy") as temporary:
+            np.save(temporary, np.concatenate(waves))
+    with (
+        atomic(root / "manifest.csv") as temporary,
+        open(temporary, "w", newline="", encoding="utf-8") as file,
+    ):
         csv.writer(file).writerows([FIELDS, *rows])
 
 
@@ -100,7 +104,7 @@ def main() -> int:
     parser.add_argument("do", choices=("pack", "unpack"))
     parser.add_argument("source", type=Path)
     parser.add_argument("target", type=Path)
-    parser.add_argument("--megabytes", type=float, default=40, help="of one part")
+    parser.add_argument("--megabytes", type=float, default=40, help="of one part, about")
     parser.add_argument("--parts", type=int, default=3)
     given = parser.parse_args()
     if given.do == "pack":
