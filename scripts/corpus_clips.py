@@ -19,9 +19,8 @@ LICENCES = {
     "CC-BY-3.0": "https://creativecommons.org/licenses/by/3.0/",
     "CC-BY-SA-3.0": "https://creativecommons.org/licenses/by-sa/3.0/",
 }
+TITLE = "# Attribution\n"
 HEAD = """\
-# Attribution
-
 The clips in `clips/` are excerpts of the works below, each under the licence named beside it. They
 come from Debian packages. What was changed: cut, faded for 5 ms at the cuts, joined with gaps of
 0.2 s where there are several sources, turned down where they would have clipped, and, unless the
@@ -56,7 +55,23 @@ def build_clips(clips: list[Table], entries: list[Table], unpack: Unpack, assets
         version = f"{package} {record['Version']}"
         lines += [credit(clip["name"], piece, version) for piece in pieces(clip)]
     text = HEAD + "".join(lines) + LATENTS + "".join(latent_credits(entries))
-    write_bytes(assets / "ATTRIBUTION.md", text.encode())
+    write_section(assets / "ATTRIBUTION.md", "clips and latents", text)
+
+
+def write_section(path: Path, name: str, text: str) -> None:
+    """Replace what stands between the markers of `name`, or add it at the end; the rest stays."""
+    begin, end = f"<!-- {name} -->\n", f"<!-- end of {name} -->\n"
+    whole = path.read_text("utf-8") if path.exists() else TITLE
+    if begin not in whole:
+        whole += f"\n{begin}{end}"
+    before, _, rest = whole.partition(begin)
+    if end not in rest:
+        raise CorpusError(
+            f"{path.name} has '{end.strip()}' 0 times after its beginning where 1 is needed: put "
+            "it back."
+        )
+    after = rest.partition(end)[2]
+    write_bytes(path, f"{before}{begin}\n{text}\n{end}{after}".encode())
 
 
 def latent_credits(entries: list[Table]) -> list[str]:
