@@ -20,10 +20,13 @@ class GlobalResponseNorm(nn.Module):
         self.beta = nn.Parameter(torch.zeros(width))
 
     def forward(self, x: Tensor) -> Tensor:
-        # vector_norm, since a square root has no finite slope where a channel is silent all along.
-        energy = torch.linalg.vector_norm(x.float(), dim=1, keepdim=True)
+        kept = torch.promote_types(x.dtype, torch.float32)
+        # The floor, since a square root has no finite slope where a channel is silent all along.
+        energy = x.square().sum(dim=1, keepdim=True, dtype=kept).clamp_min(1e-24).sqrt()
         share = energy / (energy.mean(dim=-1, keepdim=True) + 1e-6)
-        return self.gamma * (x * share.to(x.dtype)) + self.beta + x
+        # beta + x + gamma · x · share, in one pass over x.
+        gain = (1 + self.gamma * share).to(x.dtype)
+        return torch.addcmul(self.beta.to(x.dtype), x, gain)
 
 
 class ConvNeXtBlock(nn.Module):

@@ -10,6 +10,10 @@ from torch import Tensor, nn
 
 from et_lite.config import PredictorConfig
 
+# On CPUs a bf16 product of a new shape costs the compilation of a kernel for it. In training the
+# rows of an unrolled batch would have another number every time.
+BLOCK = 128
+
 
 class Predictor(nn.Module):
     """One step of a three-layer GRU with a gated output layer: 511 808 parameters at 64 channels.
@@ -34,59 +38,65 @@ class Predictor(nn.Module):
     def step(self, frame: Tensor, state: Tensor | None = None) -> tuple[Tensor, Tensor]:
         """The next frame and state: (R, C) and (R, layers, hidden) to the same shapes.
 
-        `state=None` is a fresh start at an anchor.
+        `state=None` is a fresh start at an anchor. The state has the precision that autocast
+        computes in, the frame that of the one given.
         """
-        layers = len(self.cells)
-        states = self.start.expand(layers, len(frame), -1) if state is None else state.unbind(1)
         hidden, kept = self.enter(frame), []
-        for cell, previous in zip(self.cells, states, strict=True):
+        if state is None:  # one row that broadcasts, since every anchor starts the same
+            state = self.start.to(hidden.dtype).expand(1, len(self.cells), -1)
+        for cell, previous in zip(self.cells, state.unbind(1), strict=True):
             assert isinstance(cell, nn.GRUCell)
             hidden = _gru(cell, hidden, previous)
             kept.append(hidden)
-        normal = self.norm(hidden)
+        normal = self.norm(hidden.to(frame.dtype))
         hidden = hidden + self.narrow(F.silu(self.gate(normal)) * self.value(normal))
-        return self.leave(hidden).float(), torch.stack(kept, dim=1)
+        return self.leave(hidden).to(frame.dtype), torch.stack(kept, dim=1)
 
-    def rollout(self, latents: Tensor, horizon: int) -> Tensor:
+    def rollout(self, latents: Tensor, horizon: int, tracked: int | None = None) -> Tensor:
         """Predictions from every frame as anchor, (B, C, T) to (B, horizon, C, T).
 
         Entry [b, l − 1, :, a] predicts frame a + l from anchor a; it means something only
-        where a + l < T.
+        where a + l < T. Gradients pass through the first `tracked` steps, `None` being all.
         """
         batch, channels, frames = latents.shape
         frame, state, steps = latents.transpose(1, 2).reshape(-1, channels), None, []
-        for _ in range(horizon):
-            frame, state = self.step(frame, state)
+        for step in range(horizon):
+            wanted = torch.is_grad_enabled() and (tracked is None or step < tracked)
+            with torch.set_grad_enabled(wanted):
+                frame, state = self.step(frame, state)
             steps.append(frame)
         stacked = torch.stack(steps) if steps else latents.new_zeros(0, batch * frames, channels)
         return stacked.view(horizon, batch, frames, channels).permute(1, 0, 3, 2)
 
     def unroll(self, anchors: Tensor, lengths: Tensor) -> Tensor:
-        """Rebuild the frames from a payload: anchors (C, N) and lengths (N,) to latents (C, T).
+        """Rebuild the frames from what is kept: anchors (C, N) and lengths (N,) to (C, T).
 
         Each segment is its anchor followed by the rollout from it. Segments that have ended
         leave the batch, so this costs exactly T − N predictor columns (book: chunking).
+        With gradients, which reach anchors and predictor, they leave in whole blocks.
         """
+        lengths = lengths.cpu()  # what follows is bookkeeping, and decides how many rows there are
         starts = lengths.cumsum(0) - lengths
-        output = anchors.new_empty(int(lengths.sum()), len(anchors))
-        output[starts] = anchors.t()
         order = lengths.argsort(descending=True, stable=True)
-        frame, state, starts = anchors.t()[order], None, starts[order]
         # How many segments are longer than l, for every l: one pass instead of one a step.
-        longer = torch.bincount(lengths).flip(0).cumsum(0).flip(0)[2:].tolist()
-        for offset, rows in enumerate(longer, start=1):
-            frame, state = self.step(frame[:rows], None if state is None else state[:rows])
-            output[starts[:rows] + offset] = frame.to(output.dtype)
-        return output.t()
+        longer = torch.bincount(lengths).flip(0).cumsum(0).flip(0)[1:].tolist()
+        places = torch.cat([starts[order[:rows]] + offset for offset, rows in enumerate(longer)])
+        frame, state = anchors.t()[order.to(anchors.device)], None
+        pieces = [frame]
+        block = BLOCK if torch.is_grad_enabled() else 1
+        for rows in longer[1:]:
+            stay = -(-rows // block) * block  # or all that are left, if that is fewer
+            frame, state = self.step(frame[:stay], None if state is None else state[:stay])
+            pieces.append(frame[:rows])
+        return torch.cat(pieces)[places.argsort().to(anchors.device)].t()
 
 
 def _gru(cell: nn.GRUCell, x: Tensor, state: Tensor) -> Tensor:
     """PyTorch's GRUCell equations as two matrix products, so that autocast reaches them."""
     reset_x, update_x, new_x = F.linear(x, cell.weight_ih, cell.bias_ih).chunk(3, dim=-1)
     reset_h, update_h, new_h = F.linear(state, cell.weight_hh, cell.bias_hh).chunk(3, dim=-1)
-    update = torch.sigmoid(update_x + update_h)
-    new = torch.tanh(new_x + torch.sigmoid(reset_x + reset_h) * new_h)
-    return new + update * (state - new)
+    new = torch.tanh(torch.addcmul(new_x, torch.sigmoid(reset_x + reset_h), new_h))
+    return torch.lerp(new, state, torch.sigmoid(update_x + update_h))
 
 
 def step_costs(latents: Tensor, predictions: Tensor) -> Tensor:
@@ -104,22 +114,6 @@ def step_costs(latents: Tensor, predictions: Tensor) -> Tensor:
     return table
 
 
-def mix(latents: Tensor, predictions: Tensor, offsets: Tensor) -> Tensor:
-    """Replace frames by the rollout of their anchor: (B, C, T) with offsets (B, T), h = 0 kept.
-
-    The training counterpart of `Predictor.unroll`, with gradients to anchors and predictor.
-    """
-    batch, horizon, channels, frames = predictions.shape
-    if horizon == 0:
-        return latents
-    time = torch.arange(frames, device=latents.device)
-    # One gather along a flattened (step, anchor) axis; kept frames look up entry 0 and drop it.
-    source = ((offsets - 1) * frames + time - offsets).clamp_min(0)
-    flat = predictions.permute(0, 2, 1, 3).reshape(batch, channels, horizon * frames)
-    rolled = flat.gather(2, source[:, None].expand(-1, channels, -1))
-    return torch.where((offsets == 0)[:, None], latents, rolled)
-
-
 def rollout_loss(latents: Tensor, predictions: Tensor, horizon: int) -> Tensor:
     """Mean squared error over `horizon` steps from every anchor, in units of the target's variance.
 
@@ -128,10 +122,12 @@ def rollout_loss(latents: Tensor, predictions: Tensor, horizon: int) -> Tensor:
     """
     frames = latents.shape[-1]
     total, weight = latents.new_zeros(()), 0
-    for k in range(1, min(horizon, frames - 1) + 1):
+    # Taken apart at once: one slice a step would cost a whole table of zeros each on the way back.
+    steps = predictions.unbind(1)[: min(horizon, frames - 1)]
+    for k, prediction in enumerate(steps, start=1):
         target = latents[:, :, k:].detach()
         spread = target.std(correction=0).clamp_min(1e-5)
-        error = (predictions[:, k - 1, :, : frames - k] - target) / spread
+        error = (prediction[:, :, : frames - k] - target) / spread
         total = total + (frames - k) * error.square().mean()
         weight += frames - k
     return total / max(weight, 1)
@@ -140,7 +136,7 @@ def rollout_loss(latents: Tensor, predictions: Tensor, horizon: int) -> Tensor:
 def replaced_loss(latents: Tensor, mixed: Tensor, offsets: Tensor) -> Tensor:
     """Mean squared error on the frames in fact replaced, in units of their variance; 0 if none."""
     # Sums under a mask rather than a selection: no wait for the device to count the frames.
-    replaced = (offsets > 0)[:, None].expand_as(latents).float()
+    replaced = (offsets > 0)[:, None].expand_as(latents).to(latents.dtype)
     target, count = latents.detach(), replaced.sum().clamp_min(1)
     centred = (target - (target * replaced).sum() / count) * replaced
     spread = (centred.square().sum() / count).sqrt().clamp_min(1e-6)

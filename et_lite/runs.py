@@ -3,16 +3,20 @@
 import csv
 import ctypes
 import json
+import math
 import sys
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import AbstractContextManager
 from functools import cache
 from pathlib import Path
-from typing import Any
+from typing import Any, Protocol
 
 import numpy as np
 import torch
+from torch import nn
+from tqdm.auto import tqdm
 
+from et_lite.config import OptimiserConfig
 from et_lite.storage import atomic_path, load_state, remove_leftovers, save_state
 
 CHECKPOINT = "checkpoint.safetensors"
@@ -23,6 +27,37 @@ def step_seeds(seed: int, step: int) -> tuple[np.random.Generator, torch.Generat
     words = np.random.SeedSequence([seed, step]).generate_state(2, np.uint64)
     noise = torch.Generator().manual_seed(int(words[1] >> np.uint64(1)))
     return np.random.default_rng(int(words[0])), noise
+
+
+def optimisers(module: nn.Module, config: OptimiserConfig) -> list[torch.optim.Optimizer]:
+    """Muon for a network's matrices, AdamW for its vectors and depthwise kernels.
+
+    Muon orthogonalises a matrix's update; for kernels of one channel and for gains that has no
+    meaning (the released code does it all the same; book: differences).
+    """
+    matrices = [p for p in module.parameters() if p.ndim == 2]
+    others = [p for p in module.parameters() if p.ndim != 2]
+    muon = torch.optim.Muon(
+        matrices,
+        lr=config.muon_lr,
+        momentum=config.muon_momentum,
+        weight_decay=config.muon_weight_decay,
+    )
+    adamw = torch.optim.AdamW(
+        others, lr=config.adamw_lr, weight_decay=config.weight_decay, eps=config.adamw_eps
+    )
+    return [muon, adamw]
+
+
+def set_rates(optimisers: Sequence[torch.optim.Optimizer], factor: float) -> None:
+    """Set every group's learning rate to `factor` times the rate it was made with."""
+    for group in (g for optimiser in optimisers for g in optimiser.param_groups):
+        group["lr"] = group.setdefault("initial_lr", group["lr"]) * factor
+
+
+def warm_cosine(step: int, steps: int) -> float:
+    """Factor of the learning rate: a linear rise over 100 steps, then a cosine to 2 %."""
+    return min(1.0, (step + 1) / 100) * (0.51 + 0.49 * math.cos(math.pi * step / steps))
 
 
 @cache
@@ -131,3 +166,62 @@ def last_values(run: Path) -> dict[str, float]:
     """The newest value of every name in a run's log, for its card."""
     with open(run / "metrics.csv", newline="") as file:
         return {row["name"]: float(row["value"]) for row in csv.DictReader(file)}
+
+
+class RunConfig(Protocol):
+    """What `fit` reads of a training configuration."""
+
+    @property
+    def steps(self) -> int: ...
+
+    @property
+    def seed(self) -> int: ...
+
+    @property
+    def optimiser(self) -> OptimiserConfig: ...
+
+
+def fit(
+    model: nn.Module,
+    config: RunConfig,
+    run: Path,
+    identity: dict[str, Any],
+    losses: Callable[[np.random.Generator, torch.Generator], dict[str, torch.Tensor]],
+    validate: Callable[[np.random.Generator, torch.Generator], dict[str, torch.Tensor]],
+    save_every: int = 500,
+) -> dict[str, float]:
+    """Minimise `losses`' total for `config.steps`, resuming from `run`; the last logged values.
+
+    A step's batch and noise depend on the seed and the step's number alone, so a run that was
+    stopped goes on as if it had not been.
+    """
+    device = next(model.parameters()).device
+    steppers, first = optimisers(model, config.optimiser), 0
+    if state := load_checkpoint(run, identity):
+        model.load_state_dict(state["model"])
+        for optimiser, saved in zip(steppers, state["optimisers"], strict=True):
+            optimiser.load_state_dict(saved)
+        first = state["step"]
+    log = MetricsLog(run, first)
+    for step in tqdm(range(first, config.steps), initial=first, total=config.steps, disable=None):
+        set_rates(steppers, warm_cosine(step, config.steps))
+        with autocast(device):
+            terms = losses(*step_seeds(config.seed, step))
+        for optimiser in steppers:
+            optimiser.zero_grad()
+        terms["total"].backward()
+        nn.utils.clip_grad_norm_(model.parameters(), config.optimiser.clip_norm)
+        for optimiser in steppers:
+            optimiser.step()
+        done = step + 1
+        if done % 50 == 0 or done == config.steps:
+            log.write(done, {name: loss.item() for name, loss in terms.items()})
+        if done % save_every == 0 or done == config.steps:
+            with torch.no_grad(), autocast(device):
+                found = validate(*step_seeds(config.seed + 1, 0))
+            log.write(done, {f"valid_{name}": loss.item() for name, loss in found.items()})
+            kept = [optimiser.state_dict() for optimiser in steppers]
+            state = {"step": done, "model": model.state_dict(), "optimisers": kept}
+            save_checkpoint(run, state, identity)
+    log.close()
+    return last_values(run)

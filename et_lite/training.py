@@ -19,38 +19,20 @@ from et_lite.adversary import (
     feature_matching_loss,
     generator_loss,
 )
-from et_lite.config import OptimiserConfig, TrainingConfig, to_dict
+from et_lite.config import TrainingConfig, to_dict
 from et_lite.data import LatentStore
 from et_lite.methods import ReBottleneck, TrainingPass, build
 from et_lite.runs import (
     MetricsLog,
     autocast,
     load_checkpoint,
+    optimisers,
     prepare_cpu,
     save_checkpoint,
+    set_rates,
     step_seeds,
 )
 from et_lite.storage import commit, machine, save_weights
-
-
-def optimisers(method: nn.Module, config: OptimiserConfig) -> list[torch.optim.Optimizer]:
-    """Muon for the matrices of the method, AdamW for its vectors and depthwise kernels.
-
-    Muon orthogonalises a matrix's update; for kernels of one channel and for gains that has no
-    meaning (the released code does it all the same; book: differences).
-    """
-    matrices = [p for p in method.parameters() if p.ndim == 2]
-    others = [p for p in method.parameters() if p.ndim != 2]
-    muon = torch.optim.Muon(
-        matrices,
-        lr=config.muon_lr,
-        momentum=config.muon_momentum,
-        weight_decay=config.muon_weight_decay,
-    )
-    adamw = torch.optim.AdamW(
-        others, lr=config.adamw_lr, weight_decay=config.weight_decay, eps=config.adamw_eps
-    )
-    return [muon, adamw]
 
 
 class Trainer:
@@ -69,7 +51,6 @@ class Trainer:
             lr=config.optimiser.discriminator_lr,
             weight_decay=config.optimiser.weight_decay,
         )
-        self.rates = [g["lr"] for o in (*self.main, self.against) for g in o.param_groups]
 
     def step(self) -> dict[str, Tensor]:
         """One discriminator and one generator step; the losses as tensors, not yet waited for."""
@@ -127,9 +108,7 @@ class Trainer:
         o, progress = self.config.optimiser, self.done / self.config.steps
         factor = 0.5 * (1 + math.cos(math.pi * progress)) if o.cosine else 1.0
         factor *= min(1.0, (self.done + 1) / o.warmup) if o.warmup else 1.0
-        groups = [g for opt in (*self.main, self.against) for g in opt.param_groups]
-        for group, rate in zip(groups, self.rates, strict=True):
-            group["lr"] = rate * factor
+        set_rates((*self.main, self.against), factor)
 
     def state(self) -> dict[str, Any]:
         """Everything that a resumed run needs."""

@@ -3,8 +3,12 @@
 from et_lite.config import TrainingConfig
 from et_lite.methods.base import ReBottleneck, TrainingPass
 from et_lite.methods.elastic_time import ElasticTime
+from et_lite.methods.uniform_hold import UniformHold
 
-METHODS: dict[str, type[ReBottleneck]] = {"elastic_time": ElasticTime}
+METHODS: dict[str, type[ReBottleneck]] = {
+    "elastic_time": ElasticTime,
+    "uniform_hold": UniformHold,
+}
 
 
 def build(config: TrainingConfig) -> ReBottleneck:

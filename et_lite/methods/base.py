@@ -49,7 +49,7 @@ class ReBottleneck(nn.Module, ABC):
 
     def decode(self, z: Tensor) -> Tensor:
         """Outer latents from inner ones, (B, C, T) to the same, of a whole clip."""
-        return self.decoder(z).float()
+        return self.decoder(z).to(z.dtype)  # whatever autocast computed in
 
     @abstractmethod
     def training_pass(self, x: Tensor, targets: np.ndarray, noise: torch.Generator) -> TrainingPass:
@@ -65,13 +65,28 @@ class ReBottleneck(nn.Module, ABC):
 
     @abstractmethod
     def unpack(self, anchors: Tensor, lengths: Tensor) -> Tensor:
-        """Every frame from the kept ones alone: (C, N) and lengths (N,) to (C, T)."""
+        """Every frame from the kept ones alone, with gradients: (C, N), lengths (N,) to (C, T)."""
+
+    def rebuild(self, z: Tensor, segmentations: list[Segmentation]) -> Tensor:
+        """Inner latents (B, C, T) as they come back from what is kept of them, with gradients."""
+        batch, channels, frames = z.shape
+        # Every clip starts with an anchor of its own, so the batch passes as one long clip.
+        joined = z.transpose(0, 1).reshape(channels, batch * frames)
+        whole = Segmentation(np.concatenate([s.lengths for s in segmentations]))
+        anchors = self.pack(joined, whole)
+        rebuilt = self.unpack(anchors, torch.from_numpy(whole.lengths.copy()))
+        return rebuilt.view(channels, batch, frames).transpose(0, 1)
 
     def draw_targets(self, numbers: np.random.Generator, batch: int, frames: int) -> np.ndarray:
         """Kept lengths (B,), uniform between the training range's two ends, inclusive."""
         s = self.config.selection
         low, high = max(1, int(frames * s.keep_low)), min(frames, int(frames * s.keep_high))
         return numbers.integers(low, max(low, high), size=batch, endpoint=True)
+
+
+def anchors_of(z: Tensor, segmentation: Segmentation) -> Tensor:
+    """The frames that a segmentation keeps, (C, T) to (C, N)."""
+    return z[:, torch.from_numpy(segmentation.anchors.copy()).to(z.device)]
 
 
 def in_windows(apply: Callable[[Tensor], Tensor], x: Tensor, window: int) -> Tensor:

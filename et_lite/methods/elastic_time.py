@@ -5,8 +5,8 @@ import torch
 from torch import Tensor
 
 from et_lite.config import TrainingConfig
-from et_lite.methods.base import ReBottleneck, TrainingPass
-from et_lite.predictor import Predictor, mix, replaced_loss, rollout_loss, step_costs
+from et_lite.methods.base import ReBottleneck, TrainingPass, anchors_of
+from et_lite.predictor import Predictor, replaced_loss, rollout_loss, step_costs
 from et_lite.segments import Segmentation
 from et_lite.solvers import solve, solve_rows
 from et_lite.solvers.selection import SelectionPath
@@ -25,33 +25,50 @@ class ElasticTime(ReBottleneck):
         self.predictor = Predictor(config.predictor)
 
     def training_pass(self, x: Tensor, targets: np.ndarray, noise: torch.Generator) -> TrainingPass:
-        """One rollout serves its loss, the choice of frames and the mixing (book: training).
+        """Encode, choose from one table, roll out what was chosen and decode (book: training).
 
         Reconstruction gradients reach the encoder through kept frames and through the rollouts
         into their anchors; the choice itself takes none.
         """
-        settings, loss = self.config.selection, self.config.loss
+        loss = self.config.loss
         posterior = self.encode(x)
         z = posterior.sample(noise)
-        horizon = max(min(settings.max_offset, x.shape[-1] - 1), loss.horizon)
-        predictions = self.predictor.rollout(z, horizon)
-        with torch.no_grad():
-            costs = step_costs(z, predictions[:, : settings.max_offset])
-        # The one transfer to the host in a step; the solvers know numbers only.
-        chosen = solve_rows(settings.solver, costs.cpu().numpy(), targets)
-        offsets = np.stack([selection.segmentation.offsets for selection in chosen])
-        h = torch.from_numpy(offsets).to(z.device, non_blocking=True)
-        mixed = mix(z, predictions, h)
+        predictions, segmentations = self._choose(z.detach(), targets)
+        # The replaced frames once more, with gradients to their anchors and the predictor.
+        mixed = self.rebuild(z, segmentations)
+        offsets = torch.from_numpy(np.stack([s.offsets for s in segmentations])).to(z.device)
         return TrainingPass(
             rebuilt=self.decode(mixed),
             kl=posterior.kl(),
             auxiliary={
                 "rollout": loss.rollout * rollout_loss(z, predictions, loss.horizon),
-                "replaced": loss.replaced * replaced_loss(z, mixed, h),
+                "replaced": loss.replaced * replaced_loss(z, mixed, offsets),
             },
             auxiliary_parameters=list(self.predictor.parameters()),
-            kept_fraction=float((offsets == 0).mean()),
+            kept_fraction=float(np.mean([s.kept_fraction for s in segmentations])),
         )
+
+    def _choose(self, z: Tensor, targets: np.ndarray) -> tuple[Tensor, list[Segmentation]]:
+        """Rollouts from every frame of (B, C, T) and the segmentations that their costs lead to.
+
+        Gradients, and those of the predictor alone, pass through the few steps that its own loss
+        looks at; tracking all of them would be most of the work of a step.
+        """
+        settings, tracked = self.config.selection, self.config.loss.horizon
+        longest = max(min(settings.max_offset, z.shape[-1] - 1), tracked)
+        # Greedy selection lengthens a segment frame by frame: a short table leads to the same
+        # choice unless a segment fills it, which few do.
+        short_first = settings.solver == "greedy" and tracked < longest
+        for horizon in (tracked, longest) if short_first else (longest,):
+            predictions = self.predictor.rollout(z, horizon, tracked)
+            with torch.no_grad():
+                costs = step_costs(z, predictions[:, : settings.max_offset])
+            # The one transfer to the host; the solvers know numbers only.
+            chosen = solve_rows(settings.solver, costs.cpu().numpy(), targets)
+            segmentations = [selection.segmentation for selection in chosen]
+            if max(s.max_offset for s in segmentations) < horizon:
+                break
+        return predictions, segmentations
 
     @torch.no_grad()
     def costs(self, z: Tensor) -> np.ndarray:
@@ -65,9 +82,8 @@ class ElasticTime(ReBottleneck):
 
     def pack(self, z: Tensor, segmentation: Segmentation) -> Tensor:
         """The anchors themselves, (C, N)."""
-        return z[:, torch.from_numpy(segmentation.anchors.copy()).to(z.device)]
+        return anchors_of(z, segmentation)
 
-    @torch.no_grad()
     def unpack(self, anchors: Tensor, lengths: Tensor) -> Tensor:
         """Anchors and the rollouts from them, (C, T), in T − N predictor columns."""
         return self.predictor.unroll(anchors, lengths)

@@ -4,8 +4,19 @@ import pytest
 import torch
 
 from et_lite.config import PredictorConfig
-from et_lite.predictor import Predictor, mix, replaced_loss, rollout_loss, step_costs
+from et_lite.predictor import Predictor, replaced_loss, rollout_loss, step_costs
 from et_lite.segments import Segmentation
+
+
+def plain_mix(
+    latents: torch.Tensor, predictions: torch.Tensor, offsets: torch.Tensor
+) -> torch.Tensor:
+    """Each frame from the table of all rollouts: (B, C, T), (B, L, C, T), (B, T) to (B, C, T)."""
+    rows = [
+        [predictions[b, h - 1, :, t - h] if h else latents[b, :, t] for t, h in enumerate(row)]
+        for b, row in enumerate(offsets.tolist())
+    ]
+    return torch.stack([torch.stack(row, dim=-1) for row in rows])
 
 
 @pytest.fixture
@@ -68,16 +79,6 @@ def test_step_costs_are_mean_squares_and_infinite_past_the_end() -> None:
 OFFSETS = torch.tensor([[0, 1, 2, 0, 0, 1], [0, 0, 1, 2, 3, 0]])
 
 
-def test_mix_takes_the_rollout_of_each_frames_anchor() -> None:
-    latents, predictions = torch.randn(2, 5, 6), torch.randn(2, 4, 5, 6)
-    mixed = mix(latents, predictions, OFFSETS)
-    for clip in range(2):
-        for t in range(6):
-            h = int(OFFSETS[clip, t])
-            expected = predictions[clip, h - 1, :, t - h] if h else latents[clip, :, t]
-            assert torch.equal(mixed[clip, :, t], expected)
-
-
 @pytest.mark.parametrize("lengths", [[1], [6], [3, 1, 2], [1, 4, 1], [1] * 6, [13, 1, 5, 2]])
 def test_payload_decode_equals_mixing_in_exactly_the_missing_columns(
     predictor: Predictor, lengths: list[int]
@@ -86,7 +87,7 @@ def test_payload_decode_equals_mixing_in_exactly_the_missing_columns(
     frames, rows = segmentation.frames, 0
     latents = torch.randn(1, 5, frames)
     predictions = predictor.rollout(latents, 12)
-    expected = mix(latents, predictions, torch.from_numpy(segmentation.offsets)[None])[0]
+    expected = plain_mix(latents, predictions, torch.from_numpy(segmentation.offsets)[None])[0]
     step = predictor.step
 
     def counted(frame, state=None):
@@ -95,16 +96,49 @@ def test_payload_decode_equals_mixing_in_exactly_the_missing_columns(
         return step(frame, state)
 
     predictor.step = counted
-    got = predictor.unroll(latents[0][:, segmentation.anchors.copy()], torch.tensor(lengths))
+    with torch.no_grad():
+        got = predictor.unroll(latents[0][:, segmentation.anchors.copy()], torch.tensor(lengths))
     torch.testing.assert_close(got, expected, atol=1e-6, rtol=0)
     assert rows == frames - len(lengths)
 
 
-def test_frames_that_were_dropped_do_not_leak(predictor: Predictor) -> None:
+def test_rows_leave_in_blocks_where_there_are_gradients(predictor: Predictor) -> None:
+    lengths = torch.tensor([2, 1, 4] * 100)
+    anchors, counts, step = torch.randn(5, 300), [], predictor.step
+
+    def counted(frame, state=None):
+        counts.append(len(frame))
+        return step(frame, state)
+
+    predictor.step = counted
+    blocked = predictor.unroll(anchors, lengths)
+    assert counts == [256, 128, 128]
+    with torch.no_grad():
+        exact = predictor.unroll(anchors, lengths)
+    assert counts[3:] == [200, 100, 100]
+    torch.testing.assert_close(blocked, exact)
+
+
+def test_gradients_pass_through_the_tracked_steps_alone(predictor: Predictor) -> None:
     latents = torch.randn(2, 5, 6)
-    changed = torch.where((OFFSETS > 0)[:, None], torch.randn(2, 5, 6), latents)
-    first, second = (mix(z, predictor.rollout(z, 4), OFFSETS) for z in (latents, changed))
-    torch.testing.assert_close(first, second, atol=0, rtol=0)
+    plain, tracked = predictor.rollout(latents, 4), predictor.rollout(latents, 4, tracked=2)
+    assert torch.equal(plain, tracked)
+    steps = tracked.unbind(1)
+    parameters = list(predictor.parameters())
+    expected = torch.autograd.grad(plain[:, :2].square().sum(), parameters)
+    got = torch.autograd.grad((steps[0].square() + steps[1].square()).sum(), parameters)
+    torch.testing.assert_close(got, expected)
+    assert not predictor.rollout(latents, 4, tracked=0).requires_grad
+
+
+def test_autocast_leaves_latents_in_their_own_precision(predictor: Predictor) -> None:
+    with torch.autocast("cpu", torch.bfloat16):
+        frame, state = predictor.step(torch.randn(4, 5))
+        again, _ = predictor.step(frame, state)
+    assert frame.dtype == again.dtype == torch.float32 and state.dtype == torch.bfloat16
+    predictor.double()
+    frame, _ = predictor.step(torch.randn(4, 5, dtype=torch.float64))
+    assert frame.dtype == torch.float64
 
 
 def test_rollout_loss_weighs_horizons_by_their_frames() -> None:

@@ -22,10 +22,10 @@ from et_lite.config import (
 )
 from et_lite.data import LatentStore
 from et_lite.methods import build
-from et_lite.predictor import mix
-from et_lite.runs import MetricsLog, load_checkpoint, save_checkpoint
+from et_lite.runs import MetricsLog, load_checkpoint, optimisers, save_checkpoint
+from et_lite.segments import Segmentation
 from et_lite.storage import load_state, load_weights, save_state
-from et_lite.training import Trainer, optimisers, publish, train
+from et_lite.training import Trainer, publish, train
 
 NO_LOSS = LossConfig(0, 0, 0, 0, 0, 0)
 NO_CLIP = OptimiserConfig(clip_norm=1e9)
@@ -73,7 +73,7 @@ def test_replaced_frames_take_no_gradient_and_anchors_take_it_through_rollouts(t
     method = build(tiny)
     offsets = torch.tensor([[0, 1, 2, 0, 0, 1, 2, 3]])
     z = torch.randn(1, 8, 8, requires_grad=True)
-    mixed = mix(z, method.predictor.rollout(z, 3), offsets)
+    mixed = method.rebuild(z, [Segmentation.from_offsets(offsets[0].numpy())])
     # Look at replaced frames only: the gradient must come back through the rollouts.
     (mixed * (offsets > 0)[:, None]).square().sum().backward()
     norms = z.grad[0].abs().sum(0)

@@ -1,0 +1,151 @@
+"""The cheap training step of Elastic Time against the plain one; what every method shares."""
+
+from dataclasses import replace
+
+import numpy as np
+import pytest
+import torch
+from torch import nn
+
+from et_lite.config import LossConfig, TrainingConfig
+from et_lite.layers import Posterior
+from et_lite.methods import ReBottleneck, TrainingPass, build
+from et_lite.predictor import replaced_loss, rollout_loss, step_costs
+from et_lite.segments import Segmentation
+from et_lite.solvers import solve_rows
+from tests.unit.test_predictor import plain_mix
+
+
+def plain_pass(
+    method: ReBottleneck, x: torch.Tensor, targets: np.ndarray, noise: torch.Generator
+) -> TrainingPass:
+    """The training pass as it is written down: every rollout with gradients, mixed by a table."""
+    settings, loss = method.config.selection, method.config.loss
+    posterior = method.encode(x)
+    z = posterior.sample(noise)
+    horizon = max(min(settings.max_offset, x.shape[-1] - 1), loss.horizon)
+    predictions = method.predictor.rollout(z, horizon)
+    costs = step_costs(z, predictions[:, : settings.max_offset]).detach().numpy()
+    chosen = solve_rows(settings.solver, costs, targets)
+    offsets = torch.from_numpy(np.stack([c.segmentation.offsets for c in chosen]))
+    mixed = plain_mix(z, predictions, offsets)
+    return TrainingPass(
+        rebuilt=method.decode(mixed),
+        kl=posterior.kl(),
+        auxiliary={
+            "rollout": loss.rollout * rollout_loss(z, predictions, loss.horizon),
+            "replaced": loss.replaced * replaced_loss(z, mixed, offsets),
+        },
+        auxiliary_parameters=list(method.predictor.parameters()),
+        kept_fraction=float((offsets == 0).double().mean()),
+    )
+
+
+def in_float64(config: TrainingConfig) -> ReBottleneck:
+    """An Elastic Time whose networks compute in float64 throughout."""
+    torch.manual_seed(0)
+    method = build(config)
+    channels = config.network.channels
+    # The real networks compute a few statistics in float32.
+    method.encoder = nn.Conv1d(channels, 2 * channels, 3, padding=1)
+    method.decoder = nn.Conv1d(channels, channels, 3, padding=1)
+    nn.init.normal_(method.predictor.start)
+
+    def encode(x: torch.Tensor) -> Posterior:
+        mean, raw = method.encoder(x).chunk(2, dim=1)
+        return Posterior(mean, nn.functional.softplus(raw) + 1e-4)
+
+    method.encode = encode
+    return method.double()
+
+
+def all_gradients(method: ReBottleneck, result: TrainingPass, x: torch.Tensor) -> dict:
+    """Every parameter's gradient, by the two backward passes of the trainer; zeros for none."""
+    method.zero_grad()
+    # A second, uneven function of what is rebuilt stands for the discriminator.
+    seen = 2 * (result.rebuilt - x).square().mean() + result.rebuilt.sin().mean()
+    (seen + 1e-4 * result.kl).backward(retain_graph=True)
+    torch.stack(list(result.auxiliary.values())).sum().backward(inputs=result.auxiliary_parameters)
+    return {
+        name: torch.zeros_like(p) if p.grad is None else p.grad.clone()
+        for name, p in method.named_parameters()
+    }
+
+
+@pytest.mark.parametrize("solver", ["greedy", "dp"])
+@pytest.mark.parametrize("cap", [1, 5, 12])
+@pytest.mark.parametrize("frames", [1, 3, 24])
+def test_cheap_step_has_the_gradients_of_the_plain_one(tiny, solver, cap, frames) -> None:
+    selection = replace(tiny.selection, solver=solver, max_offset=cap)
+    method = in_float64(replace(tiny, selection=selection, loss=LossConfig(horizon=5)))
+    x = torch.randn(3, 8, frames, dtype=torch.float64).cumsum(-1)
+    x[0, :, 1:] = 0  # invites long segments
+    targets = np.maximum(1, np.array([frames // 4, frames // 2, frames]))
+    found = []
+    for run in (plain_pass, type(method).training_pass):
+        result = run(method, x, targets, torch.Generator().manual_seed(3))
+        found.append((result, all_gradients(method, result, x)))
+    (plain, expected), (cheap, got) = found
+    torch.testing.assert_close(cheap.rebuilt, plain.rebuilt, rtol=1e-9, atol=1e-12)
+    torch.testing.assert_close(cheap.auxiliary, plain.auxiliary, rtol=1e-9, atol=1e-12)
+    assert cheap.kept_fraction == pytest.approx(plain.kept_fraction)
+    for name, gradient in expected.items():
+        scale = gradient.abs().max().item()
+        torch.testing.assert_close(got[name], gradient, rtol=1e-9, atol=1e-9 * scale + 1e-18)
+    if frames == 24:
+        assert all(gradient.abs().max() > 0 for gradient in got.values())
+
+
+def horizons_of(method: ReBottleneck, z: torch.Tensor, targets: np.ndarray) -> list[int]:
+    """The rollouts that choosing frames takes; its choice must be that of the whole table."""
+    rollout, seen = method.predictor.rollout, []
+
+    def counted(latents, horizon, tracked=None):
+        seen.append(horizon)
+        return rollout(latents, horizon, tracked)
+
+    method.predictor.rollout = counted
+    _, segmentations = method._choose(z, targets)
+    with torch.no_grad():
+        costs = step_costs(z, rollout(z, method.config.selection.max_offset)).numpy()
+    whole = solve_rows(method.config.selection.solver, costs, targets)
+    assert segmentations == [selection.segmentation for selection in whole]
+    return seen
+
+
+def test_greedy_takes_the_long_table_only_where_a_segment_fills_the_short_one(tiny) -> None:
+    method = build(tiny)
+    nn.init.zeros_(method.predictor.leave.weight)
+    nn.init.zeros_(method.predictor.leave.bias)
+    noise, silence = torch.randn(2, 8, 24), torch.zeros(2, 8, 24)
+    assert horizons_of(method, noise, np.array([20, 22])) == [5]
+    assert horizons_of(method, silence, np.array([20, 20])) == [5]  # four replaced frames
+    assert horizons_of(method, silence, np.array([20, 19])) == [5, 12]  # five fill the table
+    exact = build(replace(tiny, selection=replace(tiny.selection, solver="dp")))
+    assert horizons_of(exact, noise, np.array([20, 22])) == [12]
+
+
+@pytest.mark.parametrize("name", ["elastic_time", "uniform_hold"])
+def test_a_batch_comes_back_as_its_clips_do(tiny, name) -> None:
+    selection = replace(tiny.selection, solver="uniform")
+    method = build(replace(tiny, method=name, selection=selection))
+    z = torch.randn(3, 8, 7)
+    cuts = [Segmentation.from_lengths(lengths) for lengths in ([7], [1] * 7, [2, 1, 4])]
+    with torch.no_grad():
+        whole = method.rebuild(z, cuts)
+        for clip, cut, got in zip(z, cuts, whole, strict=True):
+            alone = method.unpack(method.pack(clip, cut), torch.from_numpy(cut.lengths.copy()))
+            torch.testing.assert_close(got, alone)
+            assert torch.equal(got[:, cut.anchors], clip[:, cut.anchors])
+
+
+@pytest.mark.parametrize("name", ["elastic_time", "uniform_hold"])
+def test_frames_that_were_dropped_do_not_leak(tiny, name) -> None:
+    selection = replace(tiny.selection, solver="uniform")
+    method = build(replace(tiny, method=name, selection=selection))
+    cut = Segmentation.from_lengths([3, 1, 4, 2])
+    z = torch.randn(1, 8, 10)
+    changed = torch.randn(1, 8, 10)
+    changed[:, :, cut.anchors.copy()] = z[:, :, cut.anchors.copy()]
+    with torch.no_grad():
+        assert torch.equal(method.rebuild(z, [cut]), method.rebuild(changed, [cut]))
