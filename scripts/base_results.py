@@ -1,0 +1,284 @@
+"""Measure the base autoencoders against Opus and a linear autoencoder: assets/results/base_*.csv.
+
+    python scripts/base_results.py --corpus corpus
+
+One clip a call, over the crops of assets/eval_v1.csv, means with 95 % intervals over source files.
+What is measured is kept under runs/, so a run that was stopped goes on where it was. The few crops
+of vocal music are in the tables, and in no claim: one file of singing is no evidence.
+"""
+
+import argparse
+import csv
+import hashlib
+import json
+import re
+import time
+from collections.abc import Callable, Iterable, Iterator
+from dataclasses import dataclass
+from pathlib import Path
+
+import latent_statistics
+import numpy as np
+import torch
+from codec_baselines import LinearAutoencoder, opus
+from tqdm.auto import tqdm
+
+from et_lite.autoencoders import REGISTRY, Autoencoder, load_autoencoder
+from et_lite.data import DOMAINS, Crop, LatentStore, corpus_clips, evaluation_crops
+from et_lite.evaluation import interval, paired_interval
+from et_lite.metrics import mel_distance, si_sdr, stft_distance
+from et_lite.runs import prepare_cpu
+from et_lite.storage import ASSETS, atomic_path, commit, file_hash, machine, write_json
+
+TABLE = ASSETS / "eval_v1.csv"
+SCRIPTS = Path(__file__).resolve().parent
+RATE = 22_050
+SEED = 0
+BITRATES = (6, 8, 12, 24)  # kbit/s of Opus
+METRICS = ("mel_distance", "stft_distance", "si_sdr", "kbit_s")
+# What an autoencoder has to beat, and at what share of the other's mel distance (issue: the base
+# autoencoder): a difference whose whole interval is below zero does.
+BARS = {"opus-12": 1.0, "pca-mdct": 0.75}
+Measured = dict[str, dict[str, float]]  # crop to metric to value
+
+
+@dataclass(frozen=True)
+class System:
+    """Something that sound goes through; `identity` tells one version of it from another."""
+
+    name: str
+    identity: str  # of its numbers
+    code: str  # of what computes with them, and of the metrics
+    rebuild: Callable[[np.ndarray], tuple[np.ndarray, dict[str, float]]]  # (n,) to (n,) and metrics
+
+
+@dataclass(frozen=True)
+class Plan:
+    """How much is measured."""
+
+    crops: int | None  # of a domain, evenly over the table; None for all
+    linear_minutes: float  # of training sound a domain for PCA
+    latent_minutes: float  # likewise for the predictor
+    steps: int  # of the predictor
+
+
+FULL = Plan(None, 20, 30, latent_statistics.STEPS)
+QUICK = Plan(4, 1, 1, 20)
+
+
+def autoencoder_system(name: str) -> System:
+    """A registered autoencoder: its posterior mean, decoded."""
+    autoencoder = load_autoencoder(name)
+
+    def rebuild(wave: np.ndarray) -> tuple[np.ndarray, dict[str, float]]:
+        latents = autoencoder.encode(torch.from_numpy(wave)[None]).mean
+        return autoencoder.decode(latents)[0, : len(wave)].numpy(), {}
+
+    return System(name, fingerprint(autoencoder), code_hash("autoencoders", "metrics"), rebuild)
+
+
+def opus_system(kbps: float) -> System:
+    """Opus at a nominal rate; the rate that it took is one of its metrics."""
+
+    def rebuild(wave: np.ndarray) -> tuple[np.ndarray, dict[str, float]]:
+        heard, taken = opus(wave, RATE, kbps)
+        return heard, {"kbit_s": taken}
+
+    return System(
+        f"opus-{kbps:g}", f"libopus {kbps:g}", code_hash("metrics", "codec_baselines"), rebuild
+    )
+
+
+def linear_system(corpus: Path, minutes: float) -> System:
+    """PCA of MDCT frames, fitted on training files, evenly over the domains."""
+    clips = corpus_clips(corpus, "train", minutes, RATE, seed=SEED)
+    linear = LinearAutoencoder.fit(wave for _, wave in tqdm(clips, "PCA", disable=None))
+    identity = hashlib.sha256(linear.basis.astype(np.float32).tobytes()).hexdigest()
+    code = code_hash("metrics", "codec_baselines")
+    return System(
+        "pca-mdct", identity, code, lambda wave: (linear.decode(linear.encode(wave), len(wave)), {})
+    )
+
+
+def fingerprint(autoencoder: Autoencoder) -> str:
+    """SHA-256 over every weight of every network in it: a decoder may have a file of its own."""
+    digest = hashlib.sha256(f"{autoencoder.name} {autoencoder.identity}".encode())
+    for name, part in sorted(vars(autoencoder).items()):
+        for key, tensor in part.state_dict().items() if isinstance(part, torch.nn.Module) else ():
+            digest.update(f"{name}.{key}".encode())
+            digest.update(tensor.detach().cpu().numpy().tobytes())
+    return digest.hexdigest()
+
+
+def code_hash(*roots: str) -> str:
+    """SHA-256 over these files of the package, or scripts, and all of the package they need.
+
+    The same weights under changed code are another system.
+    """
+    package, found, waiting = ASSETS.parent / "et_lite", set[Path](), list(roots)
+    while waiting:
+        name = waiting.pop()
+        places = (package / f"{name}.py", SCRIPTS / f"{name}.py", *(package / name).glob("*.py"))
+        for file in {place for place in places if place.is_file()} - found:
+            found.add(file)
+            waiting += re.findall(r"^from et_lite\.(\w+)", file.read_text(encoding="utf-8"), re.M)
+    return hashlib.sha256("".join(map(file_hash, sorted(found))).encode()).hexdigest()
+
+
+def crops(corpus: Path, limit: int | None) -> Iterator[Crop]:
+    """The evaluation crops, or `limit` of each domain evenly over the table."""
+    with open(TABLE, newline="", encoding="utf-8") as file:
+        domains = {row["crop"]: row["domain"] for row in csv.DictReader(file)}
+    wanted = set(domains)
+    if limit is not None:
+        wanted = set[str]()
+        for domain in set(domains.values()):
+            names = [name for name, other in domains.items() if other == domain]
+            wanted |= {names[i * len(names) // limit] for i in range(limit)}
+    yield from (crop for crop in evaluation_crops(TABLE, corpus, RATE) if crop.name in wanted)
+
+
+def measured(system: System, chosen: Iterable[Crop], cache: Path) -> Measured:
+    """The metrics of every crop, from the cache where it has them."""
+    key = hashlib.sha256(f"{system.identity} {system.code} {file_hash(TABLE)}".encode()).hexdigest()
+    file = cache / f"{system.name}-{key[:16]}.json"
+    known: Measured = json.loads(file.read_text()) if file.exists() else {}
+    found: Measured = {}
+    for crop in tqdm(chosen, system.name, disable=None, unit="crop"):
+        if crop.name not in known:
+            known[crop.name] = measure(system, crop.wave)
+            write_json(file, known)
+        found[crop.name] = known[crop.name]
+    return found
+
+
+def measure(system: System, wave: np.ndarray) -> dict[str, float]:
+    """The metrics of one crop (n,), and the seconds that the system took."""
+    begin = time.perf_counter()
+    rebuilt, more = system.rebuild(wave)
+    seconds = time.perf_counter() - begin
+    pair = rebuilt[None], wave[None]
+    values = {
+        "mel_distance": mel_distance(*pair, RATE),
+        "stft_distance": stft_distance(*pair),
+        "si_sdr": si_sdr(*pair),
+    }
+    return {**values, **more, "seconds": seconds}
+
+
+def result_rows(
+    found: dict[str, Measured], chosen: dict[str, tuple[str, str]], names: Iterable[str]
+) -> list[dict[str, object]]:
+    """Tidy rows with intervals; `chosen` has each crop's domain and unit, `names` the autoencoders.
+
+    Beside each autoencoder's own mel distance stands its paired difference to what it has to beat.
+    """
+    rows: list[dict[str, object]] = []
+    for domain in dict.fromkeys(domain for domain, _ in chosen.values()):
+        mine = [name for name, (other, _) in chosen.items() if other == domain]
+        units = [chosen[name][1] for name in mine]
+
+        def values(system: str, metric: str, mine: list[str] = mine) -> list[float]:
+            return [found[system][name][metric] for name in mine]
+
+        head = {"domain": domain, "crops": len(mine), "units": len(set(units))}
+        for system in found:
+            for metric in METRICS:
+                if metric in found[system][mine[0]]:
+                    ends = interval(values(system, metric), units, SEED)._asdict()
+                    rows.append({"system": system, **head, "metric": metric, **ends})
+        for system in names if domain in DOMAINS else ():  # no claim about vocal music
+            for bar, share in BARS.items():
+                ends = paired_interval(
+                    values(system, "mel_distance"),
+                    share * np.array(values(bar, "mel_distance")),
+                    units,
+                    SEED,
+                )._asdict()
+                metric = f"mel_distance - {share:g} {bar}"
+                rows.append({"system": system, **head, "metric": metric, **ends})
+    return sorted(rows, key=lambda row: list(found).index(str(row["system"])))
+
+
+def latent_rows(name: str, corpus: Path, plan: Plan, cache: Path) -> list[dict[str, object]]:
+    """The statistics of one autoencoder's latents, from the cache where it has them."""
+    autoencoder = load_autoencoder(name)
+    code = code_hash("latent_statistics")
+    data = file_hash(corpus / "manifest.csv") + file_hash(TABLE)
+    key = hashlib.sha256(f"{fingerprint(autoencoder)} {code} {plan} {data}".encode()).hexdigest()
+    file = cache / f"latents-{name}-{key[:16]}.json"
+    if not file.exists():
+        clips = corpus_clips(corpus, "train", plan.latent_minutes, RATE, seed=SEED)
+        encoded = (
+            (domain, autoencoder.encode(torch.from_numpy(wave)[None]))
+            for domain, wave in tqdm(clips, f"{name}, latents", disable=None, unit="clip")
+        )
+        store = LatentStore.collect(encoded, autoencoder.identity)
+        waves: dict[str, list[np.ndarray]] = {}
+        for crop in crops(corpus, plan.crops):
+            waves.setdefault(crop.domain, []).append(crop.wave)
+        rows = latent_statistics.measure(autoencoder, store, waves, plan.steps, SEED)
+        write_json(file, [{"system": name, **row._asdict()} for row in rows])
+    found: list[dict[str, object]] = json.loads(file.read_text())
+    return found
+
+
+def write_table(path: Path, rows: list[dict[str, object]]) -> None:
+    """Write CSV; what is not a number is an empty cell."""
+    with atomic_path(path) as temporary, open(temporary, "w", newline="") as file:
+        writer = csv.DictWriter(file, list(rows[0]))
+        writer.writeheader()
+        for row in rows:
+            writer.writerow({key: _cell(value) for key, value in row.items()})
+
+
+def _cell(value: object) -> object:
+    if not isinstance(value, float):
+        return value
+    return f"{value:.5g}" if np.isfinite(value) else ""
+
+
+def run(corpus: Path, output: Path, cache: Path, plan: Plan, latents: list[str]) -> None:
+    """Measure everything, and write both tables and their card."""
+    systems = [autoencoder_system(name) for name in REGISTRY]
+    systems += [*map(opus_system, BITRATES), linear_system(corpus, plan.linear_minutes)]
+    chosen = {crop.name: (crop.domain, crop.unit) for crop in crops(corpus, plan.crops)}
+    found = {s.name: measured(s, crops(corpus, plan.crops), cache) for s in systems}
+    found_latents = [row for name in latents for row in latent_rows(name, corpus, plan, cache)]
+    write_table(output / "base_autoencoder.csv", result_rows(found, chosen, REGISTRY))
+    write_table(output / "base_latents.csv", found_latents)
+    seconds = {n: sum(crop["seconds"] for crop in crops_.values()) for n, crops_ in found.items()}
+    card = {
+        "command": "python scripts/base_results.py --corpus corpus"
+        + (" --quick" if plan == QUICK else ""),
+        "seed": SEED,
+        "commit": commit(),
+        "machine": machine(),
+        "evaluation": file_hash(TABLE),
+        "corpus": file_hash(corpus / "manifest.csv"),
+        "plan": vars(plan),
+        # Encoding and decoding alone, of all crops; a cached crop's when it was measured.
+        "systems": {s.name: {"version": s.identity, "seconds": seconds[s.name]} for s in systems},
+        "weights": {name: load_autoencoder(name).identity for name in REGISTRY},
+    }
+    write_json(output / "base_autoencoder.json", card)
+
+
+def main() -> None:
+    """Read the options and run."""
+    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
+    parser.add_argument("--corpus", type=Path, default=Path("corpus"))
+    parser.add_argument("--runs", type=Path, default=Path("runs/base_results"), help="cache")
+    parser.add_argument("--latents", nargs="+", choices=list(REGISTRY), default=["spectral-vae"])
+    parser.add_argument(
+        "--quick", action="store_true", help="a few crops into the cache's folder: does it run?"
+    )
+    given = parser.parse_args()
+    torch.set_num_threads(1)
+    prepare_cpu()
+    output = given.runs if given.quick else ASSETS / "results"
+    run(given.corpus, output, given.runs, QUICK if given.quick else FULL, given.latents)
+
+
+if __name__ == "__main__":
+    main()
