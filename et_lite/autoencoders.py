@@ -1,6 +1,8 @@
 """Frozen base autoencoders behind one small interface, and their registry (book: latents)."""
 
 from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 from typing import Any, Protocol
 
@@ -8,9 +10,11 @@ import torch
 from torch import Tensor
 from tqdm.auto import tqdm
 
-from et_lite.config import SpectralVAEConfig, from_dict
+from et_lite.config import PhaseHeadConfig, SpectralVAEConfig, from_dict
 from et_lite.layers import Posterior
-from et_lite.spectral_vae import SpectralVAE, griffin_lim
+from et_lite.phase_head import PhaseHead
+from et_lite.spectra import griffin_lim, istft
+from et_lite.spectral_vae import SpectralVAE
 from et_lite.storage import ASSETS, load_weights
 
 PIECE = 512  # latent frames handled at once: 24 s
@@ -34,13 +38,17 @@ class Autoencoder(Protocol):
 
 
 class SpectralAutoencoder:
-    """The bundled autoencoder: 22 050 Hz, 64 channels at 21.5 Hz, phase by Griffin–Lim.
+    """The bundled autoencoder: 22 050 Hz, 64 channels at 21.5 Hz.
 
-    Long files pass in pieces with enough context that no seam can be heard (book: latents).
+    The phase comes from the learned head, or without one from Griffin–Lim. Long files pass in
+    pieces with enough context that no seam can be heard (book: latents).
     """
 
-    def __init__(self, name: str, vae: SpectralVAE, identity: str) -> None:
+    def __init__(
+        self, name: str, vae: SpectralVAE, identity: str, head: PhaseHead | None = None
+    ) -> None:
         self.name, self.vae, self.identity = name, vae.eval(), identity
+        self.head = None if head is None else head.eval()
         self.sample_rate = vae.config.sample_rate
         self.hop = vae.config.hop * vae.config.group
         self.channels = vae.config.channels
@@ -54,59 +62,94 @@ class SpectralAutoencoder:
         """(S, n) samples to a posterior over (S, C, T); the last frame is padded with zeros."""
         frames = max(1, -(-wave.shape[-1] // self.hop))
         wave = torch.nn.functional.pad(wave, (0, frames * self.hop - wave.shape[-1]))
-        pieces = []
-        for start in _pieces(frames, "encode"):
-            end = min(start + PIECE, frames)
-            left, right = max(0, start - self.context), min(frames, end + self.context)
-            piece = self.vae.encode(wave[:, left * self.hop : right * self.hop])
-            inner = slice(start - left, end - left)
-            pieces.append((piece.mean[..., inner], piece.scale[..., inner]))
-        return Posterior(*(torch.cat(parts, dim=-1) for parts in zip(*pieces, strict=True)))
+        means, scales = [], []
+        for span in _pieces(frames, self.context, "encode"):
+            piece = self.vae.encode(wave[:, span.left * self.hop : span.right * self.hop])
+            means.append(piece.mean[..., span.inner])
+            scales.append(piece.scale[..., span.inner])
+        return Posterior(torch.cat(means, dim=-1), torch.cat(scales, dim=-1))
 
     @torch.no_grad()
     def decode(self, latents: Tensor) -> Tensor:
-        """(S, C, T) latents to (S, T · 1024) samples; the phase is carried from piece to piece."""
+        """(S, C, T) latents to (S, T · 1024) samples."""
+        decode = self._griffin_lim if self.head is None else partial(self._learned, self.head)
+        return torch.cat(list(decode(latents)), dim=-1)
+
+    def _learned(self, head: PhaseHead, latents: Tensor) -> Iterator[Tensor]:
+        """Pieces of the sound; what the head can see on each side is decoded with each."""
+        c = head.config
+        reach = c.blocks * (c.kernel // 2) * c.hop + c.fft
+        context = self.context + -(-reach // self.hop)
+        for span in _pieces(latents.shape[-1], context, "decode"):
+            wave = head(self.vae.decode(latents[..., span.left : span.right]))
+            yield wave[:, span.inner.start * self.hop : span.inner.stop * self.hop]
+
+    def _griffin_lim(self, latents: Tensor) -> Iterator[Tensor]:
+        """Pieces of the sound; the phase is carried from each to the next."""
         c, frames = self.vae.config, latents.shape[-1]
         generator = torch.Generator().manual_seed(0)  # decoding is a function of the payload alone
-        waves: list[Tensor] = []
         tail = None  # the last spectrogram frames that are settled
-        for start in _pieces(frames, "decode"):
-            end = min(start + PIECE, frames)
-            left, right = max(0, start - self.context), min(frames, end + self.context)
+        for span in _pieces(frames, self.context, "decode"):
+            start, end = span.left + span.inner.start, span.left + span.inner.stop
             ahead = min(frames - end, HELD // c.group)
-            magnitude = self.vae.magnitude(latents[..., left:right])
+            magnitude = self.vae.magnitude(self.vae.decode(latents[..., span.left : span.right]))
             held = 0 if tail is None else HELD
-            first, last = (start - left) * c.group - held, (end + ahead - left) * c.group
-            spectrum = griffin_lim(self.vae, magnitude[..., first:last], generator, tail)
+            first, last = (start - span.left) * c.group - held, (end + ahead - span.left) * c.group
+            magnitude = magnitude[..., first:last]
+            spectrum = griffin_lim(magnitude, c.hop, c.iterations, generator, tail)
             spectrum = spectrum[..., : spectrum.shape[-1] - ahead * c.group]
-            piece = self.vae.istft(spectrum)
+            piece = istft(spectrum, c.fft, c.hop)
             # Half a window at each inner border lacks its neighbour's frames: the next piece,
             # which holds this one's last frames, gives those samples.
             border = c.fft // 2
             begin = 0 if tail is None else held * c.hop - border
-            waves.append(piece[:, begin : None if end == frames else -border])
+            yield piece[:, begin : None if end == frames else -border]
             tail = spectrum[..., -HELD:]
-        return torch.cat(waves, dim=-1)
 
 
-def _pieces(frames: int, doing: str) -> Iterator[int]:
-    """Starts of the pieces, behind a progress bar where a terminal watches a long file."""
+@dataclass(frozen=True)
+class _Span:
+    """Frames `left` to `right` are computed, of which `inner` are wanted."""
+
+    left: int
+    right: int
+    inner: slice
+
+
+def _pieces(frames: int, context: int, doing: str) -> Iterator[_Span]:
+    """Spans of PIECE frames and their context, behind a progress bar where a file is long."""
     starts = range(0, frames, PIECE)
-    yield from tqdm(starts, doing, leave=False, disable=None if len(starts) > 2 else True)
+    for start in tqdm(starts, doing, leave=False, disable=None if len(starts) > 2 else True):
+        end = min(start + PIECE, frames)
+        left = max(0, start - context)
+        yield _Span(left, min(frames, end + context), slice(start - left, end - left))
 
 
-def load_spectral(stem: Path) -> SpectralAutoencoder:
-    """The bundled autoencoder from `stem.safetensors` and `stem.json`."""
+def load_spectral(stem: Path, head: Path | None = None) -> SpectralAutoencoder:
+    """The bundled autoencoder from `stem.safetensors` and `stem.json`, and its phase head.
+
+    ValueError when the head was trained on another autoencoder's spectrograms.
+    """
     state, card = load_weights(stem)
     if card.get("kind") != "spectral_vae":
         raise ValueError(f"{stem} is a {card.get('kind')}, not an autoencoder: name another file")
     vae = SpectralVAE(from_dict(SpectralVAEConfig, card["config"]["network"]))
     vae.load_state_dict(state)
-    return SpectralAutoencoder(stem.name, vae, card["sha256"])
+    if head is None:
+        return SpectralAutoencoder(f"{stem.name}-gl", vae, card["sha256"])
+    state, head_card = load_weights(head)
+    if head_card.get("autoencoder") != card["sha256"]:
+        raise ValueError(f"{head} was not trained on {stem}: name another file or retrain it")
+    decoder = PhaseHead(from_dict(PhaseHeadConfig, head_card["config"]["network"]))
+    decoder.load_state_dict(state)
+    return SpectralAutoencoder(stem.name, vae, card["sha256"], decoder)
 
 
+WEIGHTS = ASSETS / "weights"
 REGISTRY: dict[str, Callable[[], Any]] = {
-    "spectral-vae": lambda: load_spectral(ASSETS / "weights" / "spectral-vae"),
+    "spectral-vae": lambda: load_spectral(WEIGHTS / "spectral-vae"),
+    # The same latents, the phase by Griffin–Lim: slower, and what the head is compared with.
+    "spectral-vae-gl": lambda: load_spectral(WEIGHTS / "spectral-vae"),
 }
 
 

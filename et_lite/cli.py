@@ -8,7 +8,7 @@ from dataclasses import replace
 from pathlib import Path
 from typing import NoReturn
 
-from et_lite.config import BASE_PRESETS, PRESETS, preset
+from et_lite.config import BASE_PRESETS, PHASE_PRESETS, PRESETS, SYSTEMS, preset
 
 SOLVER_HELP = "how frames are chosen: greedy, dp, agglomerative, uniform or random"
 
@@ -65,10 +65,11 @@ def _parser() -> argparse.ArgumentParser:
     add = commands.add_parser("train-base", help="train the bundled autoencoder on a corpus")
     add.add_argument("corpus", type=Path, help="folder that scripts/build_corpus.py made")
     add.add_argument("--preset", choices=sorted(BASE_PRESETS), default="cpu")
-    add.add_argument("--steps", type=_positive, help="instead of the preset's")
+    add.add_argument("--steps", type=_positive, help="of the autoencoder, instead of the preset's")
+    add.add_argument("--phase-steps", type=_positive, help="of the phase decoder, likewise")
     add.add_argument("--seed", type=int, default=0)
-    add.add_argument("--run-dir", type=Path, default=Path("runs/base"), help="checkpoint and log")
-    add.add_argument("-o", "--output", type=Path, default=Path("assets/weights/spectral-vae"))
+    add.add_argument("--run-dir", type=Path, default=Path("runs"), help="checkpoints and logs")
+    add.add_argument("-o", "--output", type=Path, default=Path("assets/weights"), help="folder")
     add.set_defaults(run=_train_base)
 
     add = commands.add_parser("preencode", help="corpus to latents for training")
@@ -85,7 +86,7 @@ def _parser() -> argparse.ArgumentParser:
     add.add_argument("latents", type=Path, help="a .safetensors file, or a folder of them")
     add.add_argument("-o", "--output", type=Path, required=True, help="weights, without suffix")
     add.add_argument("--preset", choices=sorted(PRESETS), default="lite")
-    add.add_argument("--solver", default="greedy", help=SOLVER_HELP)
+    add.add_argument("--system", choices=sorted(SYSTEMS), default="et-greedy")
     add.add_argument("--steps", type=_positive, help="instead of the preset's")
     add.add_argument("--seed", type=int, default=0)
     add.add_argument("--autoencoder", default="spectral-vae", help="that made the latents")
@@ -155,11 +156,15 @@ def _info(given: argparse.Namespace) -> None:
 
 
 def _train_base(given: argparse.Namespace) -> None:
-    from et_lite.base_training import train_base
+    from et_lite.base_training import train_base, train_phase
 
-    config = replace(BASE_PRESETS[given.preset], seed=given.seed)
-    config = config if given.steps is None else replace(config, steps=given.steps)
-    train_base(config, given.corpus, given.run_dir, given.output)
+    base = replace(BASE_PRESETS[given.preset], seed=given.seed)
+    base = base if given.steps is None else replace(base, steps=given.steps)
+    phase = replace(PHASE_PRESETS[given.preset], seed=given.seed)
+    phase = phase if given.phase_steps is None else replace(phase, steps=given.phase_steps)
+    weights = given.output / "spectral-vae"
+    train_base(base, given.corpus, given.run_dir / "base", weights)
+    train_phase(phase, weights, given.corpus, given.run_dir / "phase", given.output / "phase-head")
 
 
 def _preencode(given: argparse.Namespace) -> None:
@@ -185,8 +190,7 @@ def _train(given: argparse.Namespace) -> None:
     from et_lite.runs import last_values
     from et_lite.training import publish, train
 
-    config = preset(given.preset, seed=given.seed)
-    config = replace(config, selection=replace(config.selection, solver=given.solver))
+    config = preset(given.preset, given.system, seed=given.seed)
     config = config if given.steps is None else replace(config, steps=given.steps)
     base, store = load_autoencoder(given.autoencoder), LatentStore.load(given.latents)
     if store.made_by != base.identity:

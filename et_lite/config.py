@@ -102,26 +102,76 @@ class SpectralVAEConfig:
     bands: int = 160  # mel bands
     low_hz: float = 20.0
     channels: int = 64
-    width: int = 256
-    blocks: int = 4
+    width: int = 384
+    blocks: int = 3
     expansion: int = 3
     kernel: int = 7
-    iterations: int = 32  # Griffin–Lim rounds when decoding
+    iterations: int = 32  # Griffin–Lim rounds, where that is the decoder
+
+
+@dataclass(frozen=True)
+class PhaseHeadConfig:
+    """The learned decoder from log-mel frames to the waveform."""
+
+    bands: int = 160
+    fft: int = 1024
+    hop: int = 256
+    width: int = 256
+    blocks: int = 6
+    expansion: int = 3
+    kernel: int = 7
+
+
+@dataclass(frozen=True)
+class CropConfig:
+    """How training crops are drawn from the corpus."""
+
+    domains: tuple[str, ...] = ("music", "speech", "effects")
+    weights: tuple[float, ...] = (0.5, 0.25, 0.25)  # how often a crop comes from each domain
+    gain_db: tuple[float, float] = (-20.0, 3.0)  # crops are played louder and softer than they are
+
+
+BASE_OPTIMISER = OptimiserConfig(muon_lr=5e-3, adamw_lr=1.5e-3, adamw_eps=1e-8, clip_norm=1.0)
+PHASE_OPTIMISER = replace(BASE_OPTIMISER, muon_lr=4e-2)
 
 
 @dataclass(frozen=True)
 class BaseTrainingConfig:
-    """One training run of the bundled autoencoder."""
+    """One training run of the bundled autoencoder, without its phase decoder."""
 
     network: SpectralVAEConfig = field(default_factory=SpectralVAEConfig)
-    steps: int = 4_000
+    crops: CropConfig = field(default_factory=CropConfig)
+    steps: int = 3_500
     batch: int = 16
     frames: int = 86  # latent frames a crop: 4 s
-    lr: float = 1.5e-3
+    optimiser: OptimiserConfig = field(default_factory=lambda: BASE_OPTIMISER)
     kl: float = 1e-4
-    domains: tuple[str, ...] = ("music", "speech", "effects")
-    weights: tuple[float, ...] = (0.5, 0.25, 0.25)  # how often a crop comes from each domain
-    gain_db: tuple[float, float] = (-20.0, 3.0)  # crops are played louder and softer than they are
+    slowness: float = 0.1  # weight of the change from frame to frame
+    seed: int = 0
+
+
+@dataclass(frozen=True)
+class PhaseLossConfig:
+    """Weights of the phase decoder's objective."""
+
+    log_magnitude: float = 0.5
+    log_mel: float = 2.0
+    convergence: float = 0.5
+    phase: float = 1.0
+
+
+@dataclass(frozen=True)
+class PhaseTrainingConfig:
+    """One training run of the phase decoder, on a frozen autoencoder's spectrograms."""
+
+    network: PhaseHeadConfig = field(default_factory=PhaseHeadConfig)
+    crops: CropConfig = field(default_factory=CropConfig)
+    steps: int = 5_000
+    batch: int = 8
+    frames: int = 32  # latent frames a crop: 1.5 s
+    true_share: float = 0.25  # of crops whose own spectrogram is the input, not the decoded one
+    optimiser: OptimiserConfig = field(default_factory=lambda: PHASE_OPTIMISER)
+    loss: PhaseLossConfig = field(default_factory=PhaseLossConfig)
     seed: int = 0
 
 
@@ -144,13 +194,32 @@ BASE_PRESETS: dict[str, BaseTrainingConfig] = {
     "cpu": BaseTrainingConfig(),
     "gpu": BaseTrainingConfig(steps=40_000, batch=64),
 }
+PHASE_PRESETS: dict[str, PhaseTrainingConfig] = {
+    "cpu": PhaseTrainingConfig(),
+    "gpu": PhaseTrainingConfig(steps=100_000, batch=64),
+}
 
 
-def preset(name: str, **changes: Any) -> TrainingConfig:
-    """A named training preset with some fields changed. ValueError for an unknown name."""
-    if name not in PRESETS:
-        raise ValueError(f"preset {name!r} is not one of {', '.join(PRESETS)}: choose one of those")
-    return replace(PRESETS[name], **changes)
+# What is compared, each as a method and how it chooses frames in training.
+SYSTEMS: dict[str, tuple[str, SelectionConfig]] = {
+    "et-greedy": ("elastic_time", SelectionConfig()),
+    "et-dp": ("elastic_time", SelectionConfig(solver="dp")),
+    "uniform-hold": ("uniform_hold", SelectionConfig(solver="uniform")),
+}
+
+
+def preset(name: str, system: str = "et-greedy", **changes: Any) -> TrainingConfig:
+    """A named training preset of a named system, with some fields changed.
+
+    ValueError for an unknown name.
+    """
+    for value, kind, known in ((name, "preset", PRESETS), (system, "system", SYSTEMS)):
+        if value not in known:
+            raise ValueError(
+                f"{kind} {value!r} is not one of {', '.join(known)}: choose one of those"
+            )
+    method, selection = SYSTEMS[system]
+    return replace(PRESETS[name], method=method, selection=selection, **changes)
 
 
 def to_dict(config: Any) -> dict[str, Any]:

@@ -187,19 +187,23 @@ def small_store(root: Path, clips: Path) -> None:
 def test_training_from_a_corpus_ends_with_a_codec_that_works(tmp_path, monkeypatch, clips) -> None:
     """train-base, preencode, train and compress in a chain, on a tiny corpus and few steps."""
     small_store(tmp_path / "corpus", clips)
-    base, latents, model = tmp_path / "base", tmp_path / "latents.safetensors", tmp_path / "et"
+    latents, model = tmp_path / "latents.safetensors", tmp_path / "et"
     common = ("--seed", 3, "--steps", 2)
     runs = tmp_path / "runs"
     corpus = tmp_path / "corpus"
-    assert run("train-base", corpus, *common, "--run-dir", runs / "b", "-o", base) == 0
-    monkeypatch.setitem(autoencoders.REGISTRY, "own", lambda: autoencoders.load_spectral(base))
+    base = ("train-base", corpus, "--phase-steps", 2, "--run-dir", runs, "-o", tmp_path)
+    assert run(*base, *common) == 0
+
+    def load() -> autoencoders.SpectralAutoencoder:
+        return autoencoders.load_spectral(tmp_path / "spectral-vae", tmp_path / "phase-head")
+
+    monkeypatch.setitem(autoencoders.REGISTRY, "own", load)
     assert run("preencode", corpus, "-o", latents, "--autoencoder", "own", "--minutes", 1) == 0
     train = ("train", latents, "-o", model, *common, "--run-dir", runs / "m")
     assert run(*train) == 2  # the shipped autoencoder did not make these latents
     assert run(*train, "--autoencoder", "own") == 0
-    other = ("train-base", corpus, "--seed", 4, "--steps", 2, "--run-dir", runs / "b", "-o", base)
-    assert run(*other) == 2  # the run folder holds seed 3's checkpoint
+    assert run(*base, "--seed", 4, "--steps", 2) == 2  # the folder holds seed 3's checkpoint
     etp = tmp_path / "x.etp"
-    monkeypatch.setitem(autoencoders.REGISTRY, "base", lambda: autoencoders.load_spectral(base))
+    monkeypatch.setitem(autoencoders.REGISTRY, "spectral-vae", load)
     assert run("compress", clips / "speech_1.flac", "-o", etp, "--model", model) == 0
     assert run("decompress", etp, "-o", tmp_path / "x.wav", "--model", model) == 0
