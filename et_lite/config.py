@@ -132,7 +132,7 @@ class CropConfig:
 
 
 BASE_OPTIMISER = OptimiserConfig(muon_lr=5e-3, adamw_lr=1.5e-3, adamw_eps=1e-8, clip_norm=1.0)
-PHASE_OPTIMISER = replace(BASE_OPTIMISER, muon_lr=4e-2)
+PHASE_OPTIMISER = replace(BASE_OPTIMISER, muon_lr=3e-2)
 
 
 @dataclass(frozen=True)
@@ -176,7 +176,7 @@ class PhaseTrainingConfig:
 
 
 LITE = TrainingConfig(
-    network=NetworkConfig(width=256, blocks=4),
+    network=NetworkConfig(width=184, blocks=4),
     discriminator=DiscriminatorConfig(width=24),
     optimiser=OptimiserConfig(muon_lr=5e-3, adamw_lr=1e-3, discriminator_lr=5e-4, cosine=True),
     steps=800,
