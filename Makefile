@@ -95,10 +95,14 @@ models: venv ## Train the shipped models from corpus/
 	$(BIN)/et-lite train-base corpus
 	$(BIN)/et-lite preencode corpus --free --minutes 8 -o assets/latents/train.safetensors
 	$(BIN)/et-lite preencode corpus -o runs/latents/train.safetensors
-	$(BIN)/et-lite train runs/latents/train.safetensors -o assets/weights/et-greedy
+	for system in et-greedy uniform-hold; do \
+	  $(BIN)/et-lite train runs/latents/train.safetensors -o assets/weights/$$system --system $$system \
+	    || exit 1; \
+	done
 
-results: venv ## Measure the shipped models, and write the README's table
+results: venv ## Measure the shipped models, and write every stored table, from corpus/
 	$(BIN)/python scripts/first_results.py
+	$(BIN)/python scripts/base_results.py
 
 clean: ## Remove what was built; .venv, corpus and runs stay
 	rm -rf _build build *.egg-info .pytest_cache .ruff_cache .mypy_cache .import_linter_cache

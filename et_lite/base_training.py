@@ -87,7 +87,14 @@ def train_phase(
         return of_step
 
     metrics = fit(
-        head, config, run, card, losses(train, config.batch), losses(valid, VALIDATION_CROPS)
+        head,
+        config,
+        run,
+        card,
+        losses(train, config.batch),
+        losses(valid, VALIDATION_CROPS),
+        # An orthogonal step of the last layer would move every logarithm of a magnitude at once.
+        outer=(head.stack.enter, head.stack.leave),
     )
     save_weights(output, head.state_dict(), {**card, **_made(metrics)})
 

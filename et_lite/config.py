@@ -132,7 +132,7 @@ class CropConfig:
 
 
 BASE_OPTIMISER = OptimiserConfig(muon_lr=5e-3, adamw_lr=1.5e-3, adamw_eps=1e-8, clip_norm=1.0)
-PHASE_OPTIMISER = replace(BASE_OPTIMISER, muon_lr=3e-2)
+PHASE_OPTIMISER = replace(BASE_OPTIMISER, muon_lr=2e-2, adamw_lr=2e-3)
 
 
 @dataclass(frozen=True)
@@ -166,7 +166,7 @@ class PhaseTrainingConfig:
 
     network: PhaseHeadConfig = field(default_factory=PhaseHeadConfig)
     crops: CropConfig = field(default_factory=CropConfig)
-    steps: int = 5_000
+    steps: int = 4_500
     batch: int = 8
     frames: int = 32  # latent frames a crop: 1.5 s
     true_share: float = 0.25  # of crops whose own spectrogram is the input, not the decoded one

@@ -45,7 +45,9 @@ def objective(
 
     `mel` (bands, fft/2 + 1) are the autoencoder's own filters.
     """
-    losses = spectral_losses(head(log_mel), wave, mel)
+    rebuilt = head(log_mel)
+    with torch.autocast(wave.device.type, enabled=False):  # logarithms want every digit
+        losses = spectral_losses(rebuilt, wave, mel)
     weighted = [getattr(weights, name) * loss for name, loss in losses.items()]
     return {**losses, "total": torch.stack(weighted).sum()}
 
@@ -89,8 +91,7 @@ def _parts(wave: Tensor, fft: int) -> tuple[Tensor, Tensor, Tensor]:
 
     Real arithmetic on contiguous arrays is several times quicker than complex numbers here.
     """
-    with torch.autocast(wave.device.type, enabled=False):
-        spectrum = torch.view_as_real(stft(wave, fft, fft // 4))
+    spectrum = torch.view_as_real(stft(wave, fft, fft // 4))
     real, imaginary = (part.contiguous() for part in spectrum.unbind(-1))
     # The root's slope at zero is infinite, and the floor is what counts as silence anyway.
     return (real.square() + imaginary.square() + FLOOR**2).sqrt(), real, imaginary

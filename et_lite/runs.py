@@ -29,14 +29,17 @@ def step_seeds(seed: int, step: int) -> tuple[np.random.Generator, torch.Generat
     return np.random.default_rng(int(words[0])), noise
 
 
-def optimisers(module: nn.Module, config: OptimiserConfig) -> list[torch.optim.Optimizer]:
-    """Muon for a network's matrices, AdamW for its vectors and depthwise kernels.
+def optimisers(
+    module: nn.Module, config: OptimiserConfig, outer: Sequence[nn.Module] = ()
+) -> list[torch.optim.Optimizer]:
+    """Muon for a network's matrices, AdamW for its vectors, depthwise kernels and `outer` layers.
 
     Muon orthogonalises a matrix's update; for kernels of one channel and for gains that has no
     meaning (the released code does it all the same; book: differences).
     """
-    matrices = [p for p in module.parameters() if p.ndim == 2]
-    others = [p for p in module.parameters() if p.ndim != 2]
+    plain = {parameter for layer in outer for parameter in layer.parameters()}
+    matrices = [p for p in module.parameters() if p.ndim == 2 and p not in plain]
+    others = [p for p in module.parameters() if p.ndim != 2 or p in plain]
     muon = torch.optim.Muon(
         matrices,
         lr=config.muon_lr,
@@ -188,6 +191,7 @@ def fit(
     identity: dict[str, Any],
     losses: Callable[[np.random.Generator, torch.Generator], dict[str, torch.Tensor]],
     validate: Callable[[np.random.Generator, torch.Generator], dict[str, torch.Tensor]],
+    outer: Sequence[nn.Module] = (),
     save_every: int = 500,
 ) -> dict[str, float]:
     """Minimise `losses`' total for `config.steps`, resuming from `run`; the last logged values.
@@ -196,7 +200,7 @@ def fit(
     stopped goes on as if it had not been.
     """
     device = next(model.parameters()).device
-    steppers, first = optimisers(model, config.optimiser), 0
+    steppers, first = optimisers(model, config.optimiser, outer), 0
     if state := load_checkpoint(run, identity):
         model.load_state_dict(state["model"])
         for optimiser, saved in zip(steppers, state["optimisers"], strict=True):

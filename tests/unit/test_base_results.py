@@ -229,7 +229,9 @@ def test_rows_have_intervals_and_the_differences_that_decide(tmp_path) -> None:
         return dict.fromkeys(names, metrics)
 
     found = {"ours": flat(0.5), "opus-12": flat(0.8, kbit_s=11.5), "pca-mdct": flat(1.0)}
-    rows = base_results.result_rows(found, chosen, ["ours"])
+    rows = base_results.result_rows(
+        found, chosen, [("ours", "opus-12", 1.0), ("ours", "pca-mdct", 0.75)]
+    )
     base_results.write_table(tmp_path / "t.csv", rows)
     with open(tmp_path / "t.csv", newline="") as file:
         table = {(row["system"], row["domain"], row["metric"]): row for row in csv.DictReader(file)}
