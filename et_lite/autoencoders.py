@@ -12,12 +12,13 @@ from tqdm.auto import tqdm
 
 from et_lite.config import PhaseHeadConfig, SpectralVAEConfig, from_dict
 from et_lite.layers import Posterior
-from et_lite.phase_head import PhaseHead
+from et_lite.phase_head import PRIOR_ROUNDS, PhaseHead
 from et_lite.spectra import griffin_lim, istft
 from et_lite.spectral_vae import SpectralVAE
 from et_lite.storage import ASSETS, load_weights
 
 PIECE = 512  # latent frames handled at once: 24 s
+EXACT_ROUNDS = 20  # of the least squares from bands to magnitudes, where nothing corrects them
 HELD = 16  # spectrogram frames of an earlier piece that fix the phase of the next
 
 
@@ -81,7 +82,8 @@ class SpectralAutoencoder:
         reach = c.blocks * (c.kernel // 2) * c.hop + c.fft
         context = self.context + -(-reach // self.hop)
         for span in _pieces(latents.shape[-1], context, "decode"):
-            wave = head(self.vae.decode(latents[..., span.left : span.right]))
+            log_mel = self.vae.decode(latents[..., span.left : span.right])
+            wave = head(log_mel, self.vae.magnitude(log_mel, PRIOR_ROUNDS))
             yield wave[:, span.inner.start * self.hop : span.inner.stop * self.hop]
 
     def _griffin_lim(self, latents: Tensor) -> Iterator[Tensor]:
@@ -92,7 +94,8 @@ class SpectralAutoencoder:
         for span in _pieces(frames, self.context, "decode"):
             start, end = span.left + span.inner.start, span.left + span.inner.stop
             ahead = min(frames - end, HELD // c.group)
-            magnitude = self.vae.magnitude(self.vae.decode(latents[..., span.left : span.right]))
+            log_mel = self.vae.decode(latents[..., span.left : span.right])
+            magnitude = self.vae.magnitude(log_mel, EXACT_ROUNDS)
             held = 0 if tail is None else HELD
             first, last = (start - span.left) * c.group - held, (end + ahead - span.left) * c.group
             magnitude = magnitude[..., first:last]

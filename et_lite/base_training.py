@@ -82,7 +82,8 @@ def train_phase(
                 true, decoded = vae.log_mel(wave), vae.round_trip(wave, noise)
                 chosen = torch.from_numpy(numbers.random(size) < config.true_share).to(device)
                 log_mel = torch.where(chosen[:, None, None], true, decoded)
-            return phase_head.objective(head, log_mel, wave, vae.mel, config.loss)
+                magnitude = vae.magnitude(log_mel, phase_head.PRIOR_ROUNDS)
+            return phase_head.objective(head, log_mel, magnitude, wave, vae.mel, config.loss)
 
         return of_step
 

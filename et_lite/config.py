@@ -114,7 +114,7 @@ class PhaseHeadConfig:
     """The learned decoder from log-mel frames to the waveform."""
 
     bands: int = 160
-    fft: int = 1024
+    fft: int = 2048  # the autoencoder's own
     hop: int = 256
     width: int = 256
     blocks: int = 6
@@ -141,12 +141,12 @@ class BaseTrainingConfig:
 
     network: SpectralVAEConfig = field(default_factory=SpectralVAEConfig)
     crops: CropConfig = field(default_factory=CropConfig)
-    steps: int = 3_500
+    steps: int = 3_000
     batch: int = 16
     frames: int = 86  # latent frames a crop: 4 s
     optimiser: OptimiserConfig = field(default_factory=lambda: BASE_OPTIMISER)
     kl: float = 1e-4
-    slowness: float = 0.1  # weight of the change from frame to frame
+    slowness: float = 0.05  # weight of the change from frame to frame
     seed: int = 0
 
 
@@ -166,7 +166,7 @@ class PhaseTrainingConfig:
 
     network: PhaseHeadConfig = field(default_factory=PhaseHeadConfig)
     crops: CropConfig = field(default_factory=CropConfig)
-    steps: int = 4_500
+    steps: int = 4_000
     batch: int = 8
     frames: int = 32  # latent frames a crop: 1.5 s
     true_share: float = 0.25  # of crops whose own spectrogram is the input, not the decoded one

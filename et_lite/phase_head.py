@@ -14,11 +14,16 @@ from et_lite.layers import ConvNeXtStack
 from et_lite.spectra import FLOOR, istft, stft
 
 RESOLUTIONS = (512, 1024, 2048)  # FFT sizes at which sounds are compared, hops of a quarter
-LOUDEST = 7.0  # log magnitude; a wild guess early in training must not overflow
+PRIOR_ROUNDS = 5  # of least squares from bands to magnitudes; the network corrects the rest
+FARTHEST = 3.0  # nepers of correction; a wild guess early in training must not overflow
 
 
 class PhaseHead(nn.Module):
-    """Scaled log-mel frames (B, bands, F) to samples (B, F · hop)."""
+    """Scaled log-mel frames (B, bands, F) to samples (B, F · hop).
+
+    The magnitudes that the bands themselves imply are the starting point, and the network writes
+    the phase and a correction: it need not learn what linear algebra knows.
+    """
 
     def __init__(self, config: PhaseHeadConfig) -> None:
         super().__init__()
@@ -28,24 +33,32 @@ class PhaseHead(nn.Module):
             c.bands, 2 * bins, c.width, c.blocks, c.expansion, c.kernel, pooled=False
         )
 
-    def spectrum(self, log_mel: Tensor) -> Tensor:
-        """Complex spectrogram (B, fft/2 + 1, F); the phase wraps by itself in cosine and sine."""
-        log_magnitude, phase = self.stack(log_mel).float().chunk(2, dim=1)
-        return torch.polar(log_magnitude.clamp(max=LOUDEST).exp(), phase)
+    def spectrum(self, log_mel: Tensor, magnitude: Tensor) -> Tensor:
+        """Complex spectrogram (B, fft/2 + 1, F); the phase wraps by itself in cosine and sine.
 
-    def forward(self, log_mel: Tensor) -> Tensor:
+        `magnitude` (B, fft/2 + 1, F) is the autoencoder's own.
+        """
+        correction, phase = self.stack(log_mel).float().chunk(2, dim=1)
+        return torch.polar(magnitude * correction.clamp(-FARTHEST, FARTHEST).exp(), phase)
+
+    def forward(self, log_mel: Tensor, magnitude: Tensor) -> Tensor:
         """The waveform (B, F · hop); frame k is centred on sample (k + ½) hop."""
-        return istft(self.spectrum(log_mel), self.config.fft, self.config.hop)
+        return istft(self.spectrum(log_mel, magnitude), self.config.fft, self.config.hop)
 
 
 def objective(
-    head: PhaseHead, log_mel: Tensor, wave: Tensor, mel: Tensor, weights: PhaseLossConfig
+    head: PhaseHead,
+    log_mel: Tensor,
+    magnitude: Tensor,
+    wave: Tensor,
+    mel: Tensor,
+    weights: PhaseLossConfig,
 ) -> dict[str, Tensor]:
     """Losses of one batch: the sound made of (B, bands, F) against the original (B, n).
 
-    `mel` (bands, fft/2 + 1) are the autoencoder's own filters.
+    `mel` (bands, fft/2 + 1) are the autoencoder's own filters, `magnitude` what they imply.
     """
-    rebuilt = head(log_mel)
+    rebuilt = head(log_mel, magnitude)
     with torch.autocast(wave.device.type, enabled=False):  # logarithms want every digit
         losses = spectral_losses(rebuilt, wave, mel)
     weighted = [getattr(weights, name) * loss for name, loss in losses.items()]

@@ -56,7 +56,7 @@ def mel_matrix(rate: int, fft: int, bands: int, low_hz: float) -> Tensor:
     return (torch.minimum(rise, fall).clamp_min(0) * area).float()
 
 
-def mel_inverse(mel: Tensor, bands: Tensor, rounds: int = 20) -> Tensor:
+def mel_inverse(mel: Tensor, bands: Tensor, rounds: int) -> Tensor:
     """Non-negative magnitudes (B, F, T) whose mel bands are nearest to `bands` (B, M, T).
 
     Multiplicative updates for least squares (Lee and Seung 2001): they keep positive what

@@ -34,7 +34,7 @@ from et_lite.wave_corpus import WaveCorpus
 
 RATE, HOP = 22_050, 1024
 DOMAINS = ("music", "speech", "effects")
-CROPS, SECONDS = 12, 10  # validation crops a domain
+CROPS, SECONDS = 8, 10  # validation crops a domain
 KEEP = 0.5
 SYSTEMS = ("et-greedy", "uniform-hold")
 
@@ -52,12 +52,12 @@ class Candidate:
 BASE = BaseTrainingConfig()
 FINE = SpectralVAEConfig(bands=256, fft=4096)
 CANDIDATES = (
-    Candidate("shipped", "160 bands, width 384, 3 blocks, KL 1e-4, slowness 0.1"),
+    Candidate("shipped", "160 bands, width 384, 3 blocks, KL 1e-4, slowness 0.05"),
     Candidate("no slowness", "slowness 0", replace(BASE, slowness=0.0)),
-    Candidate("slower", "slowness 0.4", replace(BASE, slowness=0.4)),
     Candidate("fine", "256 bands, FFT 4096", replace(BASE, network=FINE)),
     Candidate("strong KL", "KL 1e-3", replace(BASE, kl=1e-3)),
     Candidate("waveform", "MDCT in and out, losses on spectra and waveform", BASE, True),
+    Candidate("slower", "slowness 0.2", replace(BASE, slowness=0.2)),
 )
 
 
@@ -231,8 +231,8 @@ def main() -> None:
         "--minutes", type=float, default=3, help="processor time of each autoencoder"
     )
     parser.add_argument("--latent-minutes", type=float, default=20, help="of latents a domain")
-    parser.add_argument("--predictor-steps", type=int, default=400)
-    parser.add_argument("--steps", type=int, default=200, help="of ET-greedy and of the control")
+    parser.add_argument("--predictor-steps", type=int, default=300)
+    parser.add_argument("--steps", type=int, default=150, help="of ET-greedy and of the control")
     given = parser.parse_args()
     torch.set_num_threads(1)
     prepare_cpu()

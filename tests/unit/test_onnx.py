@@ -40,7 +40,7 @@ class Decoder(nn.Module):
 
 
 class Phase(nn.Module):
-    """Scaled log-mel frames (B, 160, F) to log-magnitude and phase, each (B, 513, F)."""
+    """Scaled log-mel frames (B, 160, F) to correction and phase, each (B, 1025, F)."""
 
     def __init__(self, head: PhaseHead) -> None:
         super().__init__()
