@@ -166,7 +166,7 @@ class PhaseTrainingConfig:
 
     network: PhaseHeadConfig = field(default_factory=PhaseHeadConfig)
     crops: CropConfig = field(default_factory=CropConfig)
-    steps: int = 4_000
+    steps: int = 3_000
     batch: int = 8
     frames: int = 32  # latent frames a crop: 1.5 s
     true_share: float = 0.25  # of crops whose own spectrogram is the input, not the decoded one

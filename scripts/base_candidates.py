@@ -34,7 +34,7 @@ from et_lite.wave_corpus import WaveCorpus
 
 RATE, HOP = 22_050, 1024
 DOMAINS = ("music", "speech", "effects")
-CROPS, SECONDS = 8, 10  # validation crops a domain
+CROPS, SECONDS = 6, 10  # validation crops a domain
 KEEP = 0.5
 SYSTEMS = ("et-greedy", "uniform-hold")
 
@@ -57,7 +57,6 @@ CANDIDATES = (
     Candidate("fine", "256 bands, FFT 4096", replace(BASE, network=FINE)),
     Candidate("strong KL", "KL 1e-3", replace(BASE, kl=1e-3)),
     Candidate("waveform", "MDCT in and out, losses on spectra and waveform", BASE, True),
-    Candidate("slower", "slowness 0.2", replace(BASE, slowness=0.2)),
 )
 
 
@@ -228,11 +227,11 @@ def main() -> None:
     parser.add_argument("--runs", type=Path, default=Path("runs/candidates"))
     parser.add_argument("--only", nargs="+", choices=[c.name for c in CANDIDATES])
     parser.add_argument(
-        "--minutes", type=float, default=3, help="processor time of each autoencoder"
+        "--minutes", type=float, default=2, help="processor time of each autoencoder"
     )
     parser.add_argument("--latent-minutes", type=float, default=20, help="of latents a domain")
     parser.add_argument("--predictor-steps", type=int, default=300)
-    parser.add_argument("--steps", type=int, default=150, help="of ET-greedy and of the control")
+    parser.add_argument("--steps", type=int, default=120, help="of ET-greedy and of the control")
     given = parser.parse_args()
     torch.set_num_threads(1)
     prepare_cpu()
