@@ -150,7 +150,7 @@ def load_spectral(stem: Path, head: Path | None = None) -> SpectralAutoencoder:
 
 WEIGHTS = ASSETS / "weights"
 REGISTRY: dict[str, Callable[[], Any]] = {
-    "spectral-vae": lambda: load_spectral(WEIGHTS / "spectral-vae"),
+    "spectral-vae": lambda: load_spectral(WEIGHTS / "spectral-vae", WEIGHTS / "phase-head"),
     # The same latents, the phase by Griffin–Lim: slower, and what the head is compared with.
     "spectral-vae-gl": lambda: load_spectral(WEIGHTS / "spectral-vae"),
 }

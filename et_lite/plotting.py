@@ -34,15 +34,22 @@ STYLE: Any = {  # what axes read when they are made
 Curve = tuple[ArrayLike, ArrayLike]
 
 
-def spectrogram(sounds: Mapping[str, NDArray], rate: int) -> Figure:
-    """Mel spectrograms of named sounds (n,) at `rate` hertz, one above the other, one dB scale."""
+def spectrogram(sounds: Mapping[str, NDArray], rate: int, columns: int = 1) -> Figure:
+    """Mel spectrograms of named sounds (n,) at `rate` hertz on one dB scale, one above the other.
+
+    With more `columns`, the sounds fill the first from top to bottom, then the next.
+    """
     levels = [_decibels(wave, rate) for wave in sounds.values()]
     top = max(level.max() for level in levels)
-    figure, axes = _axes(len(sounds), 1, 0.45 + 1.15 * len(sounds), sharex=True)
-    for axis, name, level, wave in zip(axes[:, 0], sounds, levels, sounds.values(), strict=True):
+    rows = -(-len(sounds) // columns)
+    figure, axes = _axes(rows, columns, 0.45 + 1.15 * rows, sharex=True)
+    panels = axes.T.ravel()[: len(sounds)]
+    for axis, name, level, wave in zip(panels, sounds, levels, sounds.values(), strict=True):
         _draw_spectrogram(axis, level - top, rate, len(wave) / rate)
         axis.set_title(name, loc="left")
-    axes[-1, 0].set_xlabel("time (s)")
+        axis.label_outer()
+    for axis in axes[-1]:
+        axis.set_xlabel("time (s)")
     return figure
 
 
