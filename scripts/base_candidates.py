@@ -54,9 +54,9 @@ FINE = SpectralVAEConfig(bands=256, fft=4096)
 CANDIDATES = (
     Candidate("shipped", "160 bands, width 384, 3 blocks, KL 1e-4, slowness 0.05"),
     Candidate("no slowness", "slowness 0", replace(BASE, slowness=0.0)),
-    Candidate("fine", "256 bands, FFT 4096", replace(BASE, network=FINE)),
-    Candidate("strong KL", "KL 1e-3", replace(BASE, kl=1e-3)),
     Candidate("waveform", "MDCT in and out, losses on spectra and waveform", BASE, True),
+    Candidate("strong KL", "KL 1e-3", replace(BASE, kl=1e-3)),
+    Candidate("fine", "256 bands, FFT 4096", replace(BASE, network=FINE)),
 )
 
 
