@@ -138,6 +138,7 @@ class ElasticCodec:
         z, paths = self._choices(analysis.outer, analysis.noise, told, analysis.solver)
         return replace(analysis, latents=z, paths=paths, told=told)
 
+    @torch.no_grad()
     def pack(self, analysis: Analysis, keep: float) -> ElasticPayload:
         """The payload of an analysed file at kept fraction `keep`."""
         analysis = self.at(analysis, keep)

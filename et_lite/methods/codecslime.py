@@ -12,7 +12,7 @@ from et_lite.solvers.selection import SelectionPath
 
 
 class CodecSlime(HoldingMethod):
-    """The baseline of Wang et al. (2025) as Bralios et al. (2026) re-implement it.
+    """The baseline of Wang et al. (2026) as Bralios et al. (2026) re-implement it.
 
     Melt trains everything on random segments, which grow longer; cool freezes the encoder and
     trains on the segments that the exact solver finds. Any solver can read its costs.
