@@ -177,14 +177,14 @@ def in_windows(apply: Callable[[Tensor], Tensor], x: Tensor, window: int, grid: 
 
     Response norms pool over time and training saw one length, so longer clips pass in windows
     of that length that overlap by half and fade into each other (book: rebottleneck). They start
-    at multiples of `grid`; the last may be that much shorter for it.
+    at multiples of `grid` and fade in such steps; the last may be a little shorter for it.
     """
     frames = x.shape[-1]
     if frames <= window:
         return apply(x)
     # Weights fall towards the edges, where zero padding stands for frames that exist.
-    ramp = torch.arange(1, window + 1, dtype=x.dtype, device=x.device)
-    weight = torch.minimum(ramp, ramp.flip(0))
+    ramp = torch.arange(1, -(-window // grid) + 1, dtype=x.dtype, device=x.device)
+    weight = torch.minimum(ramp, ramp.flip(0)).repeat_interleave(grid)[:window]
     total, output = x.new_zeros(frames), None
     for start in window_starts(frames, window, grid):
         fade = weight[: frames - start]

@@ -5,6 +5,7 @@ import pytest
 import torch
 import torch.nn.functional as F
 
+from et_lite.codec import ElasticCodec
 from et_lite.methods import ReBottleneck, build
 from et_lite.methods.conv_downsample import Doubling, Halving
 
@@ -68,6 +69,14 @@ def test_layers_are_the_two_convolutions() -> None:
     expected = F.conv_transpose1d(x.transpose(1, 2), kernel, double.mix.bias, stride=2, padding=1)
     torch.testing.assert_close(double(x), expected.transpose(1, 2))
     assert double.mix.weight.abs().max() <= 20**-0.5  # as nn.ConvTranspose1d starts
+
+
+def test_windows_of_a_long_file_cut_no_pair_apart(method, random_codec) -> None:
+    codec = ElasticCodec("half", random_codec.autoencoder, method, 96, "c" * 64)
+    wave = np.random.default_rng(0).normal(size=220_000) / 10
+    z = codec.analyse(wave, 22_050).latents
+    assert z.shape[-1] == 215
+    assert torch.equal(z[..., :-1:2], z[..., 1::2])
 
 
 def test_training_always_keeps_half(method) -> None:
