@@ -35,12 +35,11 @@ def optimisers(
     """Muon for a network's matrices, AdamW for its vectors, depthwise kernels and `outer` layers.
 
     Muon orthogonalises a matrix's update; for kernels of one channel and for gains that has no
-    meaning (the released code does it all the same; book: differences). What is frozen is left out.
+    meaning (the released code does it all the same; book: differences).
     """
     plain = {parameter for layer in outer for parameter in layer.parameters()}
-    learning = [parameter for parameter in module.parameters() if parameter.requires_grad]
-    matrices = [p for p in learning if p.ndim == 2 and p not in plain]
-    others = [p for p in learning if p.ndim != 2 or p in plain]
+    matrices = [p for p in module.parameters() if p.ndim == 2 and p not in plain]
+    others = [p for p in module.parameters() if p.ndim != 2 or p in plain]
     muon = torch.optim.Muon(
         matrices,
         lr=config.muon_lr,

@@ -51,7 +51,7 @@ class Trainer:
         self.stage, settings = stage, self.config.optimiser
         for name, part in self.method.named_children():
             part.requires_grad_(name not in stage.frozen)
-        self.method.zero_grad()  # what is frozen now may hold the last step's gradient
+        self.method.zero_grad()  # a frozen part that held a gradient would still be stepped
         self.discriminator = LatentDiscriminator(self.config.discriminator).to(self.device)
         self.main = optimisers(self.method, settings)
         self.against = torch.optim.AdamW(
