@@ -109,6 +109,7 @@ def _compress(given: argparse.Namespace) -> None:
     from et_lite import audio
     from et_lite.codec import ElasticCodec
     from et_lite.segments import kept_length
+    from et_lite.solvers import SOLVERS
 
     kept_length(1, given.keep)  # refuse a bad fraction before any file is read
     wave, rate = audio.read(given.input)
@@ -116,9 +117,10 @@ def _compress(given: argparse.Namespace) -> None:
     payload = codec.compress(wave, rate, given.keep, given.solver)
     payload.save(given.output or given.input.with_suffix(".etp"), given.precision)
     if not payload.reached:
+        other = "--solver dp or agglomerative" if payload.solver in SOLVERS else "another model"
         print(
             f"et-lite: {payload.solver} reached {payload.kept} of {payload.frames} frames, "
-            f"not the {payload.requested} asked for: use --solver dp or agglomerative for fewer",
+            f"not the {payload.requested} asked for: use {other} for that",
             file=sys.stderr,
         )
 

@@ -1,7 +1,8 @@
 """Sound to an elastic payload and back: `ElasticCodec` (book: chunking)."""
 
 from collections.abc import Iterable, Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
+from functools import partial
 from pathlib import Path
 
 import numpy as np
@@ -10,8 +11,7 @@ from torch import Tensor
 
 from et_lite import audio
 from et_lite.autoencoders import Autoencoder, load_autoencoder
-from et_lite.config import TrainingConfig, from_dict
-from et_lite.layers import Posterior
+from et_lite.config import SYSTEMS, TrainingConfig, from_dict
 from et_lite.methods import ReBottleneck, build
 from et_lite.methods.base import in_windows
 from et_lite.payload import ElasticPayload
@@ -22,13 +22,19 @@ from et_lite.storage import ASSETS, beside, load_weights
 
 @dataclass(frozen=True)
 class Analysis:
-    """A file's inner latents and, for each stream, its choice of frames at every rate."""
+    """A file's inner latents and, for each stream, its choice of frames at every rate.
+
+    Where the method's networks are told the kept fraction, both hold for that one alone.
+    """
 
     latents: Tensor  # z (S, C, T)
     paths: list[SelectionPath]
     solver: str
     rate: int
     samples: int
+    outer: Tensor  # x (S, C, T)
+    noise: Tensor | None  # (S, C, T), where latents are sampled
+    told: float  # the kept fraction, N/T
 
     def choose(self, keep: float) -> list[Selection]:
         """Each stream's selection at kept fraction `keep`."""
@@ -43,7 +49,7 @@ def _find(name: str | Path) -> Path:
     for stem in (weights / name, Path(name)) if bare else (Path(name),):
         if beside(stem, ".json").is_file():
             return stem
-    known = ", ".join(sorted(file.stem for file in weights.glob("et-*.json"))) or "none"
+    known = ", ".join(s for s in SYSTEMS if beside(weights / s, ".json").is_file()) or "none"
     raise ValueError(
         f"model {str(name)!r} is not shipped ({known}) nor a path of a model's files without "
         "suffix: choose one"
@@ -88,30 +94,54 @@ class ElasticCodec:
         rate: int,
         solver: str | None = None,
         sample: torch.Generator | None = None,
+        keep: float = 1.0,
     ) -> Analysis:
         """Encode (n,) or (S, n) samples and prepare the choice of frames at every rate.
 
         Latents are the posterior's mean, so that the result is repeatable, unless `sample`
-        draws them as training did. Channels are streams of their own.
+        draws them as training did. Channels are streams of their own. A method that is told the
+        kept fraction encodes for `keep`; `pack` encodes anew where it is given another one.
         """
         streams, rate = audio.as_streams(wave, rate)
         at_rate = audio.resample(streams, rate, self.autoencoder.sample_rate)
         outer = self.autoencoder.encode(torch.from_numpy(at_rate))
         x = outer.mean if sample is None else outer.sample(sample)
-        blended = torch.cat([in_windows(self._inner, row[None], self.window) for row in x])
-        inner = Posterior(*blended.chunk(2, dim=1))
-        z = inner.mean if sample is None else inner.sample(sample)
-        paths = [self.method.path(row, solver) for row in z]
+        noise = None if sample is None else torch.randn(x.shape, generator=sample)
+        told = kept_length(x.shape[-1], keep) / x.shape[-1]
+        z, paths = self._choices(x, noise, told, solver)
         chosen = solver or self.method.config.selection.solver
-        return Analysis(z, paths, chosen, rate, streams.shape[1])
+        return Analysis(z, paths, chosen, rate, streams.shape[1], x, noise, told)
 
-    def _inner(self, x: Tensor) -> Tensor:
+    def _choices(
+        self, x: Tensor, noise: Tensor | None, told: float, solver: str | None
+    ) -> tuple[Tensor, list[SelectionPath]]:
+        """Inner latents of (S, C, T) outer ones, and each stream's choice at every rate."""
+        inner = partial(self._inner, keep=torch.tensor([told]))
+        window, grid = self.window, self.method.grid
+        blended = torch.cat([in_windows(inner, row[None], window, grid) for row in x])
+        mean, scale = blended.chunk(2, dim=1)
+        z = mean if noise is None else mean + scale * noise
+        return z, [self.method.path(row, solver) for row in z]
+
+    def _inner(self, x: Tensor, keep: Tensor | None = None) -> Tensor:
         """Mean and scale of the inner latents, (1, 2C, T): both are blended between windows."""
-        posterior = self.method.encode(x)
+        posterior = self.method.encode(x, keep)
         return torch.cat([posterior.mean, posterior.scale], dim=1)
 
+    @torch.no_grad()
+    def at(self, analysis: Analysis, keep: float) -> Analysis:
+        """The analysis at kept fraction `keep`: another one only where the method is told it."""
+        frames = analysis.outer.shape[-1]
+        told = kept_length(frames, keep) / frames
+        if not self.method.conditioned or told == analysis.told:
+            return analysis
+        z, paths = self._choices(analysis.outer, analysis.noise, told, analysis.solver)
+        return replace(analysis, latents=z, paths=paths, told=told)
+
+    @torch.no_grad()
     def pack(self, analysis: Analysis, keep: float) -> ElasticPayload:
         """The payload of an analysed file at kept fraction `keep`."""
+        analysis = self.at(analysis, keep)
         chosen = analysis.choose(keep)
         # Streams that fall short of the asked length by different amounts would not stack.
         if len({selection.segmentation.kept for selection in chosen}) > 1:
@@ -146,7 +176,7 @@ class ElasticCodec:
         ValueError for samples that are empty or not finite, and for `keep` outside (0, 1].
         """
         kept_length(1, keep)  # refuse a bad fraction before the long work
-        return self.pack(self.analyse(wave, rate, solver, sample), keep)
+        return self.pack(self.analyse(wave, rate, solver, sample, keep), keep)
 
     @torch.no_grad()
     def decompress(self, payload: ElasticPayload) -> np.ndarray:
@@ -173,12 +203,16 @@ class ElasticCodec:
     def latents(self, anchors: Tensor, lengths: Tensor) -> Tensor:
         """Outer latents (1, C, T) from one stream's anchors (C, N) and lengths (N,)."""
         z = self.method.unpack(anchors, lengths)
-        return in_windows(self.method.decode, z[None], self.window)
+        decode = partial(self.method.decode, keep=torch.tensor([len(lengths) / z.shape[-1]]))
+        return in_windows(decode, z[None], self.window, self.method.grid)
 
     def sweep(
         self, wave: np.ndarray, rate: int, keeps: Iterable[float], solver: str | None = None
     ) -> Iterator[tuple[ElasticPayload, np.ndarray]]:
-        """Payload and sound at each kept fraction; encoding and costs are computed once."""
+        """Payload and sound at each kept fraction; encoding and costs are computed once.
+
+        A method that is told the kept fraction encodes anew for each.
+        """
         analysis = self.analyse(wave, rate, solver)
         for keep in keeps:
             payload = self.pack(analysis, keep)

@@ -59,6 +59,27 @@ class LossConfig:
 
 
 @dataclass(frozen=True)
+class HNetConfig:
+    """Routing of H-Net, and the condition that H-Net-YOTO adds."""
+
+    width: int = 16  # of the two projections whose angle says where a chunk begins
+    ratio: float = 0.75  # weight of the loss that holds the kept fraction
+    frequencies: int = 32  # learned, of the kept fraction
+    condition: int = 128  # channels that the blocks are told it in
+
+
+@dataclass(frozen=True)
+class CodecSlimeConfig:
+    """CodecSlime's two stages: melt on random segments, then cool on chosen ones."""
+
+    melt: float = 0.4  # share of the steps
+    whole: float = 0.5  # share of the clips that melt leaves as they are
+    proportions: tuple[float, ...] = (0.1, 0.45, 0.25, 0.2)  # of segments of 1, 2 … at melt's end
+    concentration: float = 30.0  # of the Dirichlet distribution around them
+    cool_rate: float = 0.5  # learning rates of cool over melt's; the discriminator's stays
+
+
+@dataclass(frozen=True)
 class OptimiserConfig:
     """Muon for matrices, AdamW for everything else; AdamW alone for the discriminator."""
 
@@ -84,6 +105,8 @@ class TrainingConfig:
     discriminator: DiscriminatorConfig = field(default_factory=DiscriminatorConfig)
     selection: SelectionConfig = field(default_factory=SelectionConfig)
     loss: LossConfig = field(default_factory=LossConfig)
+    hnet: HNetConfig = field(default_factory=HNetConfig)
+    codecslime: CodecSlimeConfig = field(default_factory=CodecSlimeConfig)
     optimiser: OptimiserConfig = field(default_factory=OptimiserConfig)
     steps: int = 250_000
     batch: int = 64  # clips a step
@@ -200,11 +223,27 @@ PHASE_PRESETS: dict[str, PhaseTrainingConfig] = {
 }
 
 
-# What is compared, each as a method and how it chooses frames in training.
-SYSTEMS: dict[str, tuple[str, SelectionConfig]] = {
-    "et-greedy": ("elastic_time", SelectionConfig()),
-    "et-dp": ("elastic_time", SelectionConfig(solver="dp")),
-    "uniform-hold": ("uniform_hold", SelectionConfig(solver="uniform")),
+@dataclass(frozen=True)
+class System:
+    """What is compared: a method, how it chooses frames in training, and its loss."""
+
+    method: str
+    selection: SelectionConfig
+    loss: LossConfig | None = None  # the preset's
+
+
+HALF_DP = SelectionConfig("dp", keep_high=0.5)
+SYSTEMS: dict[str, System] = {
+    "et-greedy": System("elastic_time", SelectionConfig()),
+    "et-greedy@0.5": System("elastic_time", SelectionConfig(keep_high=0.5)),
+    "et-dp": System("elastic_time", SelectionConfig("dp")),
+    "et-dp@0.5": System("elastic_time", HALF_DP, LossConfig(rollout=0.01, replaced=0.04)),
+    "et-dp-widerange": System("elastic_time", SelectionConfig("dp", keep_low=0.2)),
+    "conv-downsample": System("conv_downsample", SelectionConfig("stride", 0.5, 0.5, 1)),
+    "codecslime": System("codecslime", SelectionConfig("codecslime", 0.5, 0.5, 3)),
+    "hnet@0.5": System("hnet", SelectionConfig("routing", keep_high=0.5)),
+    "hnet-yoto": System("hnet_yoto", SelectionConfig("routing")),
+    "uniform-hold": System("uniform_hold", SelectionConfig("uniform")),  # our control
 }
 
 
@@ -218,8 +257,9 @@ def preset(name: str, system: str = "et-greedy", **changes: Any) -> TrainingConf
             raise ValueError(
                 f"{kind} {value!r} is not one of {', '.join(known)}: choose one of those"
             )
-    method, selection = SYSTEMS[system]
-    return replace(PRESETS[name], method=method, selection=selection, **changes)
+    own, base = SYSTEMS[system], PRESETS[name]
+    base = replace(base, method=own.method, selection=own.selection, loss=own.loss or base.loss)
+    return replace(base, **changes)
 
 
 def to_dict(config: Any) -> dict[str, Any]:

@@ -1,4 +1,4 @@
-"""Layers that the networks share: ConvNeXt-V2 blocks and stacks, and the VAE bottleneck."""
+"""Layers that the networks share: ConvNeXt-V2 blocks, their condition, and the VAE bottleneck."""
 
 from dataclasses import dataclass
 
@@ -29,25 +29,62 @@ class GlobalResponseNorm(nn.Module):
         return torch.addcmul(self.beta.to(x.dtype), x, gain)
 
 
+class AdaLN(nn.Module):
+    """LayerNorm whose scale and shift a condition sets: (B, T, C) and (B, D) to (B, T, C).
+
+    It starts as plain LayerNorm (Peebles and Xie 2023, adaLN; book: differences).
+    """
+
+    def __init__(self, width: int, condition: int) -> None:
+        super().__init__()
+        self.modulate = nn.Linear(condition, 2 * width)
+        nn.init.zeros_(self.modulate.weight)
+        nn.init.zeros_(self.modulate.bias)
+
+    def forward(self, x: Tensor, condition: Tensor) -> Tensor:
+        scale, shift = self.modulate(F.silu(condition))[:, None].chunk(2, dim=-1)
+        return torch.addcmul(shift, F.layer_norm(x, x.shape[-1:], eps=1e-5), 1 + scale)
+
+
+class FourierFeatures(nn.Module):
+    """A number between 0 and 1 as a vector, (B,) to (B, D): learned frequencies, mixed linearly.
+
+    Frequencies start as draws from a normal distribution (Tancik et al. 2020; book: differences).
+    """
+
+    def __init__(self, frequencies: int, outputs: int) -> None:
+        super().__init__()
+        self.frequencies = nn.Parameter(torch.randn(frequencies))
+        self.mix = nn.Linear(2 * frequencies, outputs)
+
+    def forward(self, number: Tensor) -> Tensor:
+        angle = 2 * torch.pi * number[:, None] * self.frequencies
+        return self.mix(torch.cat([angle.cos(), angle.sin()], dim=-1))
+
+
 class ConvNeXtBlock(nn.Module):
     """One residual ConvNeXt-V2 block over time, (B, T, C) to the same.
 
     Depthwise convolution, LayerNorm, widen, GELU, response norm, narrow (Woo et al. 2023;
     book: rebottleneck). `pooled=False` leaves the response norm out, for networks whose
-    output may not depend on the clip's length.
+    output may not depend on the clip's length; `condition` is the width of a condition (B, D)
+    that sets the norm's scale and shift, 0 for none.
     """
 
-    def __init__(self, width: int, expansion: int, kernel: int, pooled: bool = True) -> None:
+    def __init__(
+        self, width: int, expansion: int, kernel: int, pooled: bool = True, condition: int = 0
+    ) -> None:
         super().__init__()
         self.depthwise = nn.Conv1d(width, width, kernel, padding=kernel // 2, groups=width)
-        self.norm = nn.LayerNorm(width, eps=1e-6)
+        self.norm = AdaLN(width, condition) if condition else nn.LayerNorm(width, eps=1e-6)
         self.widen = nn.Linear(width, expansion * width)
         self.response = GlobalResponseNorm(expansion * width) if pooled else nn.Identity()
         self.narrow = nn.Linear(expansion * width, width)
 
-    def forward(self, x: Tensor) -> Tensor:
+    def forward(self, x: Tensor, condition: Tensor | None = None) -> Tensor:
         y = self.depthwise(x.transpose(1, 2)).transpose(1, 2)
-        y = self.response(F.gelu(self.widen(self.norm(y))))
+        y = self.norm(y) if condition is None else self.norm(y, condition)
+        y = self.response(F.gelu(self.widen(y)))
         return x + self.narrow(y)
 
 
@@ -67,18 +104,19 @@ class ConvNeXtStack(nn.Module):
         expansion: int = 2,
         kernel: int = 7,
         pooled: bool = True,
+        condition: int = 0,
     ) -> None:
         super().__init__()
-        self.enter = nn.Linear(inputs, width)
+        self.enter: nn.Module = nn.Linear(inputs, width)
         self.blocks = nn.ModuleList(
-            ConvNeXtBlock(width, expansion, kernel, pooled) for _ in range(blocks)
+            ConvNeXtBlock(width, expansion, kernel, pooled, condition) for _ in range(blocks)
         )
-        self.leave = nn.Linear(width, outputs)
+        self.leave: nn.Module = nn.Linear(width, outputs)
 
-    def forward(self, x: Tensor) -> Tensor:
+    def forward(self, x: Tensor, condition: Tensor | None = None) -> Tensor:
         y = self.enter(x.transpose(1, 2))
         for block in self.blocks:
-            y = block(y)
+            y = block(y, condition)
         return self.leave(y).transpose(1, 2)
 
 

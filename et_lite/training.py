@@ -21,7 +21,7 @@ from et_lite.adversary import (
 )
 from et_lite.config import TrainingConfig, to_dict
 from et_lite.data import LatentStore
-from et_lite.methods import ReBottleneck, TrainingPass, build
+from et_lite.methods import ReBottleneck, Stage, TrainingPass, build
 from et_lite.runs import (
     MetricsLog,
     autocast,
@@ -44,21 +44,32 @@ class Trainer:
         prepare_cpu()
         torch.manual_seed(config.seed)
         self.method = build(config).to(self.device)
-        self.discriminator = LatentDiscriminator(config.discriminator).to(self.device)
-        self.main = optimisers(self.method, config.optimiser)
+        self._begin(self.method.stage(0.0))
+
+    def _begin(self, stage: Stage) -> None:
+        """Start a stage of the method's training with a new discriminator and new optimisers."""
+        self.stage, settings = stage, self.config.optimiser
+        for name, part in self.method.named_children():
+            part.requires_grad_(name not in stage.frozen)
+        self.method.zero_grad()  # a frozen part that held a gradient would still be stepped
+        self.discriminator = LatentDiscriminator(self.config.discriminator).to(self.device)
+        self.main = optimisers(self.method, settings)
         self.against = torch.optim.AdamW(
             self.discriminator.parameters(),
-            lr=config.optimiser.discriminator_lr,
-            weight_decay=config.optimiser.weight_decay,
+            lr=settings.discriminator_lr,
+            weight_decay=settings.weight_decay,
         )
 
     def step(self) -> dict[str, Tensor]:
         """One discriminator and one generator step; the losses as tensors, not yet waited for."""
-        c = self.config
-        self._set_rates()
+        c, progress = self.config, self.done / self.config.steps
+        if (stage := self.method.stage(progress)) != self.stage:
+            torch.manual_seed(c.seed)  # the same discriminator, wherever the run was resumed
+            self._begin(stage)
+        self._set_rates(stage.passed(progress))
         numbers, noise = step_seeds(c.seed, self.done)
         x = self.store.batch(numbers, noise, c.batch, c.frames).to(self.device)
-        targets = self.method.draw_targets(numbers, c.batch, c.frames)
+        targets = self.method.draw_targets(numbers, c.batch, c.frames, progress)
         with autocast(self.device):
             result = self.method.training_pass(x, targets, noise)
         judged = self._discriminator_step(x, result.rebuilt.detach())
@@ -90,6 +101,7 @@ class Trainer:
                 "adversarial": weights.adversarial * generator_loss(verdict),
                 "feature_matching": weights.feature_matching * feature_matching_loss(real, fake),
                 "kl": weights.kl * result.kl,
+                **result.terms,
             }
         self.discriminator.requires_grad_(True)
         for optimiser in self.main:
@@ -104,11 +116,12 @@ class Trainer:
             optimiser.step()
         return {name: term.detach() for name, term in {**terms, **result.auxiliary}.items()}
 
-    def _set_rates(self) -> None:
-        o, progress = self.config.optimiser, self.done / self.config.steps
-        factor = 0.5 * (1 + math.cos(math.pi * progress)) if o.cosine else 1.0
+    def _set_rates(self, passed: float) -> None:
+        o = self.config.optimiser
+        factor = 0.5 * (1 + math.cos(math.pi * passed)) if o.cosine else 1.0
         factor *= min(1.0, (self.done + 1) / o.warmup) if o.warmup else 1.0
-        set_rates((*self.main, self.against), factor)
+        set_rates(self.main, factor * self.stage.rate)
+        set_rates([self.against], factor)
 
     def state(self) -> dict[str, Any]:
         """Everything that a resumed run needs."""
@@ -122,6 +135,8 @@ class Trainer:
     def load(self, state: dict[str, Any]) -> None:
         """Take up a saved state."""
         self.done = state["step"]
+        # The stage of the last step done: a new one begins with the next step.
+        self._begin(self.method.stage(max(0, self.done - 1) / self.config.steps))
         self.method.load_state_dict(state["method"])
         self.discriminator.load_state_dict(state["discriminator"])
         for optimiser, saved in zip((*self.main, self.against), state["optimisers"], strict=True):

@@ -10,7 +10,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from et_lite.solvers.agglomerative import agglomerative
-from et_lite.solvers.baselines import random_order, uniform
+from et_lite.solvers.baselines import random_order, stride, uniform
 from et_lite.solvers.dp import DPTable, dp
 from et_lite.solvers.greedy import greedy
 from et_lite.solvers.kernels import checked
@@ -28,17 +28,20 @@ __all__ = [
     "random_order",
     "solve",
     "solve_rows",
+    "stride",
     "uniform",
 ]
 
 SOLVERS = ("greedy", "dp", "agglomerative", "uniform", "random")
+EXACT = ("dp", "codecslime")  # the second is the first with its ties the other way
 THREADS_FROM = 512  # frames
 
 
 def solve(name: str, step_costs: NDArray[np.floating], *, seed: int = 0) -> SelectionPath:
     """Run one solver on the step costs (T, L) of one clip; only `random` reads the seed.
 
-    Raises ValueError for an unknown name and for NaN costs (book: chunking).
+    `codecslime` is `dp` with ties to the shortest last segment, for CodecSlime. Raises ValueError
+    for an unknown name and for NaN costs (book: chunking).
     """
     return _solve(name, step_costs, 1, seed)
 
@@ -65,8 +68,8 @@ def solve_rows(
         ]
 
     everything = np.arange(len(costs))
-    # Only long tables of `dp` run long enough without Python's lock for threads to gain time.
-    workers = min(os.cpu_count() or 1, len(costs)) if name == "dp" else 1
+    # Only long exact tables run long enough without Python's lock for threads to gain time.
+    workers = min(os.cpu_count() or 1, len(costs)) if name in EXACT else 1
     if workers <= 1 or costs.shape[1] < THREADS_FROM:
         return run(everything)
     with ThreadPoolExecutor(workers) as pool:
@@ -80,8 +83,8 @@ def _solve(
 ) -> SelectionPath:
     if name == "greedy":
         return greedy(costs)
-    if name == "dp":
-        return dp(costs, kept_min)
+    if name in EXACT:
+        return dp(costs, kept_min, shortest=name == "codecslime")
     if name == "agglomerative":
         return agglomerative(costs)
     costs = checked(costs)

@@ -1,4 +1,4 @@
-"""Selections that do not look at the costs: even spacing, and random removals."""
+"""Selections that do not look at the costs: even spacing, one rate alone, random removals."""
 
 import math
 from dataclasses import dataclass
@@ -34,6 +34,28 @@ class UniformPath:
         else:  # nothing replaced costs nothing, whatever the costs
             cost = 0.0 if got == self.frames else math.nan
         return Selection(segmentation, kept, kept >= self.floor, cost)
+
+
+@dataclass(frozen=True, eq=False)
+class FixedPath:
+    """One segmentation, whatever kept length is asked for; other lengths are out of its reach."""
+
+    segmentation: Segmentation
+
+    @property
+    def floor(self) -> int:
+        """The only kept length there is."""
+        return self.segmentation.kept
+
+    def at(self, kept: int) -> Selection:
+        """The one selection. Raises ValueError unless 1 <= kept <= T."""
+        kept = check_kept(kept, self.segmentation.frames)
+        return Selection(self.segmentation, kept, kept == self.floor, math.nan)
+
+
+def stride(frames: int, step: int) -> FixedPath:
+    """Every `step`-th of `frames` frames, ⌈T/step⌉ in all; the last segment may be shorter."""
+    return FixedPath(Segmentation.from_anchors(np.arange(0, frames, step), frames))
 
 
 def uniform(

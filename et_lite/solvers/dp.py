@@ -34,7 +34,8 @@ class DPTable:
         """The cheapest selection that keeps `kept` frames, or the fewest possible.
 
         Among equals the one with the longest last segment, then the longest before it, and so
-        on. Raises ValueError unless 1 <= kept <= T, and when `kept_min` left that rate out.
+        on; the shortest in a table made with `shortest`. Raises ValueError unless
+        1 <= kept <= T, and when `kept_min` left that rate out.
         """
         kept = check_kept(kept, len(self.curve) - 1)
         floor = self.floor
@@ -48,11 +49,14 @@ class DPTable:
         return Selection(Segmentation(lengths), kept, kept >= floor, float(self.curve[got]))
 
 
-def dp(step_costs: NDArray[np.floating], kept_min: int | None = None) -> DPTable:
+def dp(
+    step_costs: NDArray[np.floating], kept_min: int | None = None, shortest: bool = False
+) -> DPTable:
     """The optimal segmentations for all kept lengths from `kept_min` (default: all) to T at once.
 
     From step costs (T, L) in O(T · M · L) time, M = T − kept_min, and a byte for each of at most
-    T · M table entries (two where L > 255). Raises ValueError on NaN, on a `kept_min` outside
+    T · M table entries (two where L > 255). Ties go to the longest last segment, or with
+    `shortest` to the shortest, CodecSlime's rule. Raises ValueError on NaN, on a `kept_min` outside
     1 to T, and when the table and its rows of costs would pass 2 GiB
     (Bralios et al. 2026, dynamic programming; book: chunking).
     """
@@ -73,14 +77,16 @@ def dp(step_costs: NDArray[np.floating], kept_min: int | None = None) -> DPTable
             "or use the solver agglomerative or greedy."
         )
     steps = np.zeros(int(starts[-1]), step_type)
-    least = _fill(costs, starts, steps)
+    least = _fill(costs, starts, steps, shortest)
     curve = np.full(frames + 1, np.inf)
     curve[-len(least) :] = least[::-1]  # from k replaced to n = T − k kept
     return DPTable(kept_min, lowest, curve, starts, steps)
 
 
 @kernel
-def _fill(costs: Costs, starts: Integers, steps: NDArray[np.unsignedinteger]) -> Floats:
+def _fill(
+    costs: Costs, starts: Integers, steps: NDArray[np.unsignedinteger], shortest: bool
+) -> Floats:
     """Fill `steps`; returns the least cost of all T frames with k replaced, for every k."""
     frames, cap = costs.shape
     # Only the last cap + 1 rows are read, and one is written: row j lives at j modulo `rows`.
@@ -94,8 +100,10 @@ def _fill(costs: Costs, starts: Integers, steps: NDArray[np.unsignedinteger]) ->
         row[:] = np.inf
         last = steps[starts[covered] : starts[covered + 1]]
         segment[(covered - 1) % rows] = 0.0
-        # From the longest last segment down, and only a lower cost replaces: ties stay long.
-        for step in range(min(cap, covered - 1, len(last) - 1), -1, -1):
+        # Only a lower cost replaces, so of equal ones the first that is tried stays.
+        longest = min(cap, covered - 1, len(last) - 1)
+        for turn in range(longest + 1):
+            step = turn if shortest else longest - turn
             anchor = covered - 1 - step
             place = anchor % rows
             if step > 0:

@@ -17,7 +17,7 @@ class Selection:
 
     segmentation: Segmentation
     requested: int  # kept length asked for; segmentation.kept is the one got
-    reached: bool  # False when the solver could not keep so few
+    reached: bool  # False when the solver could not keep exactly so many
     cost: float  # sum of the step costs of the replaced frames; NaN if the solver saw no costs
 
 
@@ -32,7 +32,7 @@ class SelectionPath(Protocol):
     def at(self, kept: int) -> Selection:
         """The selection that keeps `kept` frames, or the fewest possible if that is more.
 
-        Raises ValueError unless 1 <= kept <= T.
+        A path of one kept length alone answers with that. Raises ValueError unless 1 <= kept <= T.
         """
         ...
 

@@ -1,5 +1,6 @@
 """Small networks, stores and sounds that the unit tests share."""
 
+from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
 
@@ -10,6 +11,7 @@ import torch
 from et_lite.autoencoders import SpectralAutoencoder
 from et_lite.codec import ElasticCodec
 from et_lite.config import (
+    SYSTEMS,
     DiscriminatorConfig,
     NetworkConfig,
     PredictorConfig,
@@ -43,6 +45,18 @@ def one_thread():
 @pytest.fixture
 def tiny() -> TrainingConfig:
     return TINY
+
+
+@pytest.fixture
+def tiny_of() -> Callable[[str], TrainingConfig]:
+    """The tiny configuration of a named system."""
+
+    def configure(system: str) -> TrainingConfig:
+        own = SYSTEMS[system]
+        loss = own.loss or TINY.loss
+        return replace(TINY, method=own.method, selection=own.selection, loss=loss)
+
+    return configure
 
 
 @pytest.fixture

@@ -11,7 +11,7 @@ from et_lite.adversary import (
     generator_loss,
 )
 from et_lite.config import PAPER
-from et_lite.layers import ConvNeXtStack, GlobalResponseNorm, Posterior
+from et_lite.layers import AdaLN, ConvNeXtStack, FourierFeatures, GlobalResponseNorm, Posterior
 from et_lite.methods import build
 from et_lite.methods.base import in_windows, window_starts
 
@@ -93,6 +93,35 @@ def test_windows_cover_every_frame_and_change_nothing_that_is_local(frames: int)
 
     torch.testing.assert_close(in_windows(double, x, 96), 2 * x)
     assert set(sizes) == {min(frames, 96)}
+
+
+@pytest.mark.parametrize("frames", [96, 97, 143, 144, 215, 500])
+def test_windows_on_a_grid_cut_no_pair_apart(frames: int) -> None:
+    starts = list(window_starts(frames, 96, 2)) if frames > 96 else [0]
+    assert all(start % 2 == 0 for start in starts) and starts[-1] + 96 >= frames
+    x = torch.randn(1, 3, -(-frames // 2)).repeat_interleave(2, -1)[..., :frames]
+    first = in_windows(
+        lambda piece: piece[..., ::2].repeat_interleave(2, -1)[..., : piece.shape[-1]], x, 96, 2
+    )
+    torch.testing.assert_close(first, x)
+
+
+def test_conditioned_norm_starts_plain_and_takes_scale_and_shift_from_the_condition() -> None:
+    norm, x, told = AdaLN(6, 4), torch.randn(2, 9, 6), torch.randn(2, 4)
+    plain = torch.nn.functional.layer_norm(x, (6,), eps=1e-5)
+    assert torch.equal(norm(x, told), plain)
+    torch.nn.init.normal_(norm.modulate.weight)
+    scale, shift = norm.modulate(told * told.sigmoid()).split(6, dim=-1)
+    torch.testing.assert_close(norm(x, told), plain * (1 + scale[:, None]) + shift[:, None])
+
+
+def test_fourier_features_are_cosines_and_sines_of_learned_frequencies() -> None:
+    features, number = FourierFeatures(3, 5), torch.tensor([0.0, 0.3])
+    waves = [f(2 * torch.pi * number[1] * features.frequencies) for f in (torch.cos, torch.sin)]
+    torch.testing.assert_close(features(number)[1], features.mix(torch.cat(waves)))
+    still = torch.tensor([1.0, 1, 1, 0, 0, 0])
+    torch.testing.assert_close(features(number)[0], features.mix(still))
+    assert features.frequencies.requires_grad
 
 
 def test_window_starts_overlap_by_half_and_end_with_the_clip() -> None:

@@ -17,6 +17,7 @@ from et_lite.solvers import (
     random_order,
     solve,
     solve_rows,
+    stride,
     uniform,
 )
 from tests import reference
@@ -36,6 +37,33 @@ def test_ties_collapse_at_the_end_for_dp_and_at_the_start_for_greedy():
     assert dp(costs).at(5).segmentation.offsets.tolist() == [0, 0, 0, 0, 0, 1, 2, 3, 4, 5]
     assert greedy(costs).at(5).segmentation.offsets.tolist() == [0, 1, 2, 3, 4, 5, 0, 0, 0, 0]
     assert agglomerative(costs).order.tolist() == list(range(1, 10))
+
+
+def test_codecslimes_ties_go_to_the_shortest_last_segment(rng):
+    path = solve("codecslime", zeros(10, 3))
+    assert path.at(5).segmentation.lengths.tolist() == [4, 3, 1, 1, 1]
+    assert path.floor == 3 and not path.at(2).reached
+    for kind in ("uniform", "zero"):
+        tables = np.stack([reference.make_costs(kind, 600, 3, rng) for _ in range(2)])
+        targets = np.array([150, 311])
+        for table, kept, row in zip(
+            tables, targets, solve_rows("codecslime", tables, targets), strict=True
+        ):
+            alone = solve("codecslime", table).at(kept)
+            assert np.array_equal(row.segmentation.lengths, alone.segmentation.lengths)
+            assert row.cost == alone.cost == dp(table).at(kept).cost  # equals of the optimum
+
+
+def test_a_stride_has_one_kept_length():
+    for frames, step in ((1, 2), (7, 2), (8, 2), (10, 3)):
+        path = stride(frames, step)
+        assert path.floor == -(-frames // step)
+        for kept in range(1, frames + 1):
+            selection = path.at(kept)
+            assert (selection.segmentation.anchors == np.arange(0, frames, step)).all()
+            assert selection.reached == (kept == path.floor) and selection.requested == kept
+    with pytest.raises(ValueError, match="Kept length 8 is not in 1 to 7"):
+        stride(7, 2).at(8)
 
 
 def test_greedy_freezes_an_anchor_that_has_been_predicted_from():
