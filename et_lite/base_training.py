@@ -12,17 +12,17 @@ import torch
 from torch import Tensor
 
 from et_lite import phase_head, spectral_vae
+from et_lite.autoencoders import load_spectral
 from et_lite.config import (
     BaseTrainingConfig,
     PhaseTrainingConfig,
     SpectralVAEConfig,
-    from_dict,
     to_dict,
 )
 from et_lite.phase_head import PhaseHead
 from et_lite.runs import fit, prepare_cpu, step_seeds
 from et_lite.spectral_vae import SpectralVAE
-from et_lite.storage import commit, file_hash, load_weights, machine, save_weights
+from et_lite.storage import commit, file_hash, machine, save_weights
 from et_lite.wave_corpus import WaveCorpus
 
 STATISTICS_CROPS = 256
@@ -61,17 +61,15 @@ def train_phase(
 ) -> None:
     """Train the phase decoder of the autoencoder `base`, resuming from `run`; to `output`."""
     device = _prepare(config.seed)
-    state, base_card = load_weights(base)
-    vae = SpectralVAE(from_dict(SpectralVAEConfig, base_card["config"]["network"]))
-    vae.load_state_dict(state)
-    vae = vae.to(device).eval().requires_grad_(False)
+    frozen = load_spectral(base)
+    vae = frozen.vae.to(device).requires_grad_(False)
     head = PhaseHead(config.network).to(device)
     train, valid = _crops(config, vae.config, corpus)
     card = {
         "kind": "phase_head",
         "name": output.name,
         "config": to_dict(config),
-        "autoencoder": base_card["sha256"],
+        "autoencoder": frozen.identity,
         "data": _data(corpus),
     }
 
@@ -79,9 +77,10 @@ def train_phase(
         def of_step(numbers: np.random.Generator, noise: torch.Generator) -> dict[str, Tensor]:
             wave = waves.batch(numbers, size).to(device)
             with torch.no_grad():
-                true, decoded = vae.log_mel(wave), vae.round_trip(wave, noise)
+                true = vae.features(wave)
+                decoded = vae.round_trip(true, noise)
                 chosen = torch.from_numpy(numbers.random(size) < config.true_share).to(device)
-                log_mel = torch.where(chosen[:, None, None], true, decoded)
+                log_mel = vae.ungroup(torch.where(chosen[:, None, None], true, decoded))
                 magnitude = vae.magnitude(log_mel, phase_head.PRIOR_ROUNDS)
             return phase_head.objective(head, log_mel, magnitude, wave, vae.mel, config.loss)
 

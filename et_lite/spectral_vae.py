@@ -75,10 +75,9 @@ class SpectralVAE(nn.Module):
         """Scaled log-mel frames (B, bands, n / 256) of samples (B, n)."""
         return self.ungroup(self.features(wave))
 
-    def round_trip(self, wave: Tensor, noise: torch.Generator) -> Tensor:
-        """The same frames after a pass through a sample of the latents."""
-        latents = self.posterior(self.features(wave)).sample(noise)
-        return self.ungroup(self.reconstruct(latents))
+    def round_trip(self, features: Tensor, noise: torch.Generator) -> Tensor:
+        """Features after a pass through a sample of the latents, (B, group · bands, T)."""
+        return self.reconstruct(self.posterior(features).sample(noise))
 
     def ungroup(self, features: Tensor) -> Tensor:
         """Scaled log-mel frames one by one, (B, group · bands, T) to (B, bands, group · T)."""

@@ -44,6 +44,19 @@ def write_json(path: str | Path, values: Any) -> None:
         temporary.write_text(json.dumps(values, indent=1) + "\n", encoding="utf-8")
 
 
+def replace_between(path: Path, begin: str, end: str, text: str) -> None:
+    """Replace what stands between two marker lines of a text file, in one step.
+
+    ValueError when the file lacks one of them.
+    """
+    before, found, rest = path.read_text(encoding="utf-8").partition(begin)
+    _, closed, after = rest.partition(end)
+    if not (found and closed):
+        raise ValueError(f"{path.name} has not both {begin!r} and {end!r}: put them back")
+    with atomic_path(path) as temporary:
+        temporary.write_text(f"{before}{begin}\n{text}\n{end}{after}", encoding="utf-8")
+
+
 def beside(stem: Path, suffix: str) -> Path:
     """The file `stem` + `suffix`; a dot in the name, as in et@0.5, is part of the name."""
     return stem.with_name(stem.name + suffix)

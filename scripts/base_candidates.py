@@ -24,16 +24,15 @@ from et_lite.autoencoders import Autoencoder, SpectralAutoencoder
 from et_lite.base_training import set_unit_scale
 from et_lite.codec import ElasticCodec
 from et_lite.config import BaseTrainingConfig, CropConfig, SpectralVAEConfig, preset
-from et_lite.data import LatentStore, corpus_clips
+from et_lite.data import DOMAINS, LatentStore, corpus_clips
 from et_lite.metrics import mel_distance
 from et_lite.runs import autocast, fit, optimisers, prepare_cpu, step_seeds
 from et_lite.spectral_vae import SpectralVAE, objective
-from et_lite.storage import ASSETS, atomic_path, commit, machine, write_json
+from et_lite.storage import ASSETS, commit, machine, replace_between, write_json
 from et_lite.training import train
 from et_lite.wave_corpus import WaveCorpus
 
 RATE, HOP = 22_050, 1024
-DOMAINS = ("music", "speech", "effects")
 CROPS, SECONDS = 6, 10  # validation crops a domain
 KEEP = 0.5
 SYSTEMS = ("et-greedy", "uniform-hold")
@@ -245,10 +244,8 @@ def main() -> None:
             results[candidate.name] = json.loads(file.read_text())
     document = ASSETS.parent / "benchmarks" / "base_autoencoder.md"
     begin, end = "<!-- tables: written by scripts/base_candidates.py -->", "<!-- end of tables -->"
-    head, rest = document.read_text().split(begin)
     made = f"Commit {commit()}, {machine()}."
-    with atomic_path(document) as path:
-        path.write_text(f"{head}{begin}\n{table(results)}\n\n{made}\n{end}{rest.split(end)[1]}")
+    replace_between(document, begin, end, f"{table(results)}\n\n{made}")
 
 
 if __name__ == "__main__":

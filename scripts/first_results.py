@@ -14,7 +14,7 @@ from tqdm.auto import tqdm
 from et_lite.codec import ElasticCodec
 from et_lite.metrics import mel_distance
 from et_lite.solvers import SOLVERS
-from et_lite.storage import ASSETS, atomic_path, commit, machine, write_json
+from et_lite.storage import ASSETS, atomic_path, commit, machine, replace_between, write_json
 
 KEEPS = (1.0, 0.75, 0.5, 0.35)
 MODEL = "et-greedy"
@@ -98,10 +98,7 @@ def table(rows: list[dict[str, object]]) -> str:
 
 def update_readme(rows: list[dict[str, object]]) -> None:
     """Put the table between its two markers."""
-    readme = ASSETS.parent / "README.md"
-    head, rest = readme.read_text().split(BEGIN)
-    with atomic_path(readme) as path:
-        path.write_text(f"{head}{BEGIN}\n{table(rows)}\n{END}{rest.split(END)[1]}")
+    replace_between(ASSETS.parent / "README.md", BEGIN, END, table(rows))
 
 
 if __name__ == "__main__":
