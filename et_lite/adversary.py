@@ -48,10 +48,15 @@ def generator_loss(fake: Tensor) -> Tensor:
 def feature_matching_loss(real: list[Tensor], fake: list[Tensor]) -> Tensor:
     """Σ over maps of mean |fake − real| / mean |real|, floor 1e-6; real ones take no gradient."""
     # Maps stay in the precision they come in: their difference keeps its sign there, and nothing
-    # else of it is in the gradient. The sums are float32.
+    # else of it is in the gradient.
     terms = [
-        (f - r.detach()).abs().sum(dtype=torch.float32)
-        / r.detach().abs().sum(dtype=torch.float32).clamp_min(1e-6 * r.numel())
+        _total(f - r.detach()) / _total(r.detach()).clamp_min(1e-6 * r.numel())
         for r, f in zip(real, fake, strict=True)
     ]
     return torch.stack(terms).sum()
+
+
+def _total(maps: Tensor) -> Tensor:
+    """Sum of the magnitudes of maps (B, …), in float32 over clips."""
+    # A clip's own sum in the maps' precision: asked for float32 at once, bf16 maps are copied.
+    return maps.abs().flatten(1).sum(dim=1).sum(dtype=torch.float32)
