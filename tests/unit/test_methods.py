@@ -1,5 +1,7 @@
 """The cheap training step of Elastic Time against the plain one; what every method shares."""
 
+from collections.abc import Callable
+from copy import deepcopy
 from dataclasses import replace
 
 import numpy as np
@@ -7,38 +9,15 @@ import pytest
 import torch
 from torch import nn
 
+from et_lite import runs
 from et_lite.config import LossConfig, TrainingConfig
 from et_lite.layers import Posterior
 from et_lite.methods import ReBottleneck, TrainingPass, build
-from et_lite.predictor import replaced_loss, rollout_loss, step_costs
+from et_lite.predictor import step_costs
 from et_lite.segments import Segmentation
 from et_lite.solvers import solve_rows
-from tests.unit.test_predictor import plain_mix
-
-
-def plain_pass(
-    method: ReBottleneck, x: torch.Tensor, targets: np.ndarray, noise: torch.Generator
-) -> TrainingPass:
-    """The training pass as it is written down: every rollout with gradients, mixed by a table."""
-    settings, loss = method.config.selection, method.config.loss
-    posterior = method.encode(x)
-    z = posterior.sample(noise)
-    horizon = max(min(settings.max_offset, x.shape[-1] - 1), loss.horizon)
-    predictions = method.predictor.rollout(z, horizon)
-    costs = step_costs(z, predictions[:, : settings.max_offset]).detach().numpy()
-    chosen = solve_rows(settings.solver, costs, targets)
-    offsets = torch.from_numpy(np.stack([c.segmentation.offsets for c in chosen]))
-    mixed = plain_mix(z, predictions, offsets)
-    return TrainingPass(
-        rebuilt=method.decode(mixed),
-        kl=posterior.kl(),
-        auxiliary={
-            "rollout": loss.rollout * rollout_loss(z, predictions, loss.horizon),
-            "replaced": loss.replaced * replaced_loss(z, mixed, offsets),
-        },
-        auxiliary_parameters=list(method.predictor.parameters()),
-        kept_fraction=float((offsets == 0).double().mean()),
-    )
+from et_lite.training import Trainer
+from scripts.plain_step import PlainTrainer, plain_pass
 
 
 def in_float64(config: TrainingConfig) -> ReBottleneck:
@@ -94,6 +73,37 @@ def test_cheap_step_has_the_gradients_of_the_plain_one(tiny, solver, cap, frames
         torch.testing.assert_close(got[name], gradient, rtol=1e-9, atol=1e-9 * scale + 1e-18)
     if frames == 24:
         assert all(gradient.abs().max() > 0 for gradient in got.values())
+
+
+def gradients_seen(trainer: Trainer) -> list[torch.Tensor]:
+    """The gradients that a trainer's optimisers are going to see, in the order of their steps."""
+    seen: list[torch.Tensor] = []
+
+    def note(optimiser: torch.optim.Optimizer, *_: object) -> None:
+        groups = optimiser.param_groups
+        seen.extend(p.grad.clone() for group in groups for p in group["params"])
+
+    for optimiser in (trainer.against, *trainer.main):
+        optimiser.register_step_pre_hook(note)
+    return seen
+
+
+@pytest.mark.parametrize("system", ["et-greedy", "et-dp"])
+def test_whole_step_is_the_plain_one(
+    tiny_of: Callable[[str], TrainingConfig], store, system, monkeypatch
+) -> None:
+    monkeypatch.setattr(runs, "has_bf16", lambda kind: False)
+    cheap, plain = Trainer(tiny_of(system), store), PlainTrainer(tiny_of(system), store)
+    for _ in range(3):  # away from weights that are zero at first
+        cheap.step()
+    plain.load(deepcopy(cheap.state()))
+    got, expected = gradients_seen(cheap), gradients_seen(plain)
+    torch.testing.assert_close(cheap.step(), plain.step(), rtol=1e-5, atol=1e-8)
+    assert len(got) == len(expected) > 0
+    for ours, theirs in zip(got, expected, strict=True):
+        scale = theirs.abs().max().item()
+        assert scale > 0
+        torch.testing.assert_close(ours, theirs, rtol=1e-4, atol=1e-5 * scale)
 
 
 def horizons_of(method: ReBottleneck, z: torch.Tensor, targets: np.ndarray) -> list[int]:

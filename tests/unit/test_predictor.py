@@ -6,17 +6,7 @@ import torch
 from et_lite.config import PredictorConfig
 from et_lite.predictor import Predictor, replaced_loss, rollout_loss, step_costs
 from et_lite.segments import Segmentation
-
-
-def plain_mix(
-    latents: torch.Tensor, predictions: torch.Tensor, offsets: torch.Tensor
-) -> torch.Tensor:
-    """Each frame from the table of all rollouts: (B, C, T), (B, L, C, T), (B, T) to (B, C, T)."""
-    rows = [
-        [predictions[b, h - 1, :, t - h] if h else latents[b, :, t] for t, h in enumerate(row)]
-        for b, row in enumerate(offsets.tolist())
-    ]
-    return torch.stack([torch.stack(row, dim=-1) for row in rows])
+from scripts.plain_step import plain_mix
 
 
 @pytest.fixture
