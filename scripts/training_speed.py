@@ -284,10 +284,7 @@ def plan() -> dict[str, dict[str, Callable[[LatentStore], Cell]]]:
     two = [("lite", "et-greedy"), ("paper", "et-greedy")]
     rows = [(row, s) for s in SYSTEMS for row in STAGES.get(s, {s: LATE})]
     return {
-        "plain": {
-            f"{name}/{s}": partial(plain_and_ours, name=name, system=s)
-            for name, s in (*two, ("lite", "et-dp"))
-        },
+        "plain": {f"{name}/{s}": partial(plain_and_ours, name=name, system=s) for name, s in two},
         "parts": {f"{name}/{s}": partial(step_by_part, name=name, system=s) for name, s in two},
         "systems": {
             f"{name}/{row}": partial(steps_of_a_system, name=name, system=s, row=row)
