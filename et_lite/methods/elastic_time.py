@@ -1,12 +1,14 @@
 """Elastic Time: keep the frames that the predictor cannot guess, roll the others out again."""
 
+from itertools import islice
+
 import numpy as np
 import torch
 from torch import Tensor
 
 from et_lite.config import TrainingConfig
 from et_lite.methods.base import ReBottleneck, TrainingPass, anchors_of
-from et_lite.predictor import Predictor, replaced_loss, rollout_loss, step_costs
+from et_lite.predictor import Predictor, as_table, replaced_loss, rollout_loss, step_costs
 from et_lite.segments import Segmentation
 from et_lite.solvers import solve, solve_rows
 from et_lite.solvers.selection import SelectionPath
@@ -57,10 +59,12 @@ class ElasticTime(ReBottleneck):
         settings, tracked = self.config.selection, self.config.loss.horizon
         longest = max(min(settings.max_offset, z.shape[-1] - 1), tracked)
         # Greedy selection lengthens a segment frame by frame: a short table leads to the same
-        # choice unless a segment fills it, which few do.
+        # choice unless a segment fills it, which few do; then the same rollout goes on.
         short_first = settings.solver == "greedy" and tracked < longest
+        ahead, steps = self.predictor.ahead(z, tracked), list[Tensor]()
         for horizon in (tracked, longest) if short_first else (longest,):
-            predictions = self.predictor.rollout(z, horizon, tracked)
+            steps += islice(ahead, horizon - len(steps))
+            predictions = as_table(z, steps)
             with torch.no_grad():
                 costs = step_costs(z, predictions[:, : settings.max_offset])
             # The one transfer to the host; the solvers know numbers only.
