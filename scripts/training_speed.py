@@ -253,9 +253,9 @@ def parts_table(cells: dict[str, Cell]) -> str:
             "|---" * 4 + "|",
         ]
         for part, way in sorted(ways.items(), key=lambda item: -sum(item[1].values())):
-            back = f"{1e3 * way['backward']:.1f}" if "backward" in way else ""
+            shown = [f"{1e3 * way[w]:.1f}" if w in way else "" for w in ("forward", "backward")]
             share = sum(way.values()) / total
-            lines.append(f"| {part} | {1e3 * way['forward']:.1f} | {back} | {share:.1%} |")
+            lines.append(f"| {part} | {' | '.join(shown)} | {share:.1%} |")
         judged = sum(sum(way.values()) for part, way in ways.items() if "discriminator" in part)
         alone, seen = median(cell["alone"]), median(cell["watched"])
         said = f"The discriminator takes {judged / total:.0%} of a step."
