@@ -77,13 +77,14 @@ def _parser() -> argparse.ArgumentParser:
     add.add_argument("-o", "--output", type=Path, required=True, help=".safetensors to write")
     add.add_argument("--autoencoder", default="spectral-vae")
     add.add_argument("--split", choices=("train", "valid", "test"), default="train")
-    add.add_argument("--minutes", type=float, default=120, help="at most so many a domain")
+    add.add_argument("--minutes", type=float, default=600, help="at most so many a domain")
     add.add_argument("--sets", nargs="+", default=(), help="sets of the manifest; default all")
     add.add_argument("--free", action="store_true", help="only CC0, CC-BY and CC-BY-SA files")
     add.set_defaults(run=_preencode)
 
     add = commands.add_parser("train", help="train a method on pre-encoded latents")
     add.add_argument("latents", type=Path, help="a .safetensors file, or a folder of them")
+    add.add_argument("--valid", type=Path, help="other latents, whose error is logged on the way")
     add.add_argument("-o", "--output", type=Path, required=True, help="weights, without suffix")
     add.add_argument("--preset", choices=sorted(PRESETS), default="lite")
     add.add_argument("--system", choices=sorted(SYSTEMS), default="et-greedy")
@@ -195,13 +196,15 @@ def _train(given: argparse.Namespace) -> None:
     config = preset(given.preset, given.system, seed=given.seed)
     config = config if given.steps is None else replace(config, steps=given.steps)
     base, store = load_autoencoder(given.autoencoder), LatentStore.load(given.latents)
-    if store.made_by != base.identity:
-        raise ValueError(
-            f"{given.latents} was encoded by another autoencoder than {base.name}: "
-            "run et-lite preencode again"
-        )
+    valid = None if given.valid is None else LatentStore.load(given.valid)
+    for path, latents in ((given.latents, store), (given.valid, valid)):
+        if latents is not None and latents.made_by != base.identity:
+            raise ValueError(
+                f"{path} was encoded by another autoencoder than {base.name}: "
+                "run et-lite preencode again"
+            )
     run = given.run_dir or Path("runs") / given.output.name
-    method = train(config, store, run)
+    method = train(config, store, run, valid=valid)
     data = f"{given.latents.name} {store.digest()[:16]}"
     identity = {"name": base.name, "sha256": base.identity}
     publish(method, given.output, identity, data, last_values(run))
