@@ -201,8 +201,8 @@ class PhaseTrainingConfig:
 LITE = TrainingConfig(
     network=NetworkConfig(width=184, blocks=4),
     discriminator=DiscriminatorConfig(width=24),
-    optimiser=OptimiserConfig(muon_lr=5e-3, adamw_lr=1e-3, discriminator_lr=5e-4, cosine=True),
-    steps=800,
+    optimiser=OptimiserConfig(muon_lr=2e-2, adamw_lr=3e-3, discriminator_lr=5e-4, cosine=True),
+    steps=600,
     batch=32,
 )
 MEDIUM = TrainingConfig(
