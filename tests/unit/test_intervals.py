@@ -3,7 +3,7 @@
 import numpy as np
 import pytest
 
-from et_lite.evaluation import interval, paired_interval
+from et_lite.intervals import interval, paired_interval
 
 
 def test_equal_values_have_no_spread() -> None:
