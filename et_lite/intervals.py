@@ -4,6 +4,7 @@ Crops of one source file are alike, so intervals resample whole files, not crops
 """
 
 from collections.abc import Sequence
+from functools import lru_cache
 from typing import NamedTuple
 
 import numpy as np
@@ -61,7 +62,13 @@ def _draw_means(
     if len(names) == 1:
         return np.full(draws, np.nan)
     sums, counts = np.bincount(owner, weights=values), np.bincount(owner)
-    # How often each unit is drawn is multinomial: no need to list the draws themselves.
-    share = np.full(len(names), 1 / len(names))
-    times = np.random.default_rng(seed).multinomial(len(names), share, size=draws)
+    times = _times_drawn(len(names), seed, draws)
     return np.asarray((times @ sums) / (times @ counts))
+
+
+@lru_cache(maxsize=8)  # a table asks for the same draws thousands of times
+def _times_drawn(units: int, seed: int, draws: int) -> NDArray[np.float64]:
+    """How often each unit is drawn, (draws, units): multinomial, so that draws need no list."""
+    share = np.full(units, 1 / units)
+    times = np.random.default_rng(seed).multinomial(units, share, size=draws)
+    return times.astype(np.float64)  # products of integers are slow
