@@ -143,10 +143,15 @@ def _columns(rows: np.ndarray) -> Tensor:
     return torch.from_numpy(rows.astype(np.float32)).transpose(-1, -2).contiguous()
 
 
+def read_rows(table: Path) -> list[dict[str, str]]:
+    """The rows of a CSV file."""
+    with open(table, newline="", encoding="utf-8") as file:
+        return list(csv.DictReader(file))
+
+
 def read_manifest(root: Path, split: str) -> list[dict[str, str]]:
     """The files of one split in a corpus that `scripts/build_corpus.py` made."""
-    with open(root / "manifest.csv", newline="", encoding="utf-8") as file:
-        return [row for row in csv.DictReader(file) if row["split"] == split]
+    return [row for row in read_rows(root / "manifest.csv") if row["split"] == split]
 
 
 def open_audio(root: Path, domain: str, split: str) -> np.ndarray:
@@ -203,8 +208,7 @@ def evaluation_crops(table: Path, root: Path, rate: int) -> Iterator[Crop]:
     ValueError names the first file that the corpus lacks (book: evaluation).
     """
     starts = {row["id"]: int(row["start"]) for row in read_manifest(root, "test")}
-    with open(table, newline="", encoding="utf-8") as file:
-        rows = list(csv.DictReader(file))
+    rows = read_rows(table)
     stores = {d: open_audio(root, d, "test") for d in {row["domain"] for row in rows}}
     for name, pieces in groupby(rows, key=lambda row: row["crop"]):
         wave, place = np.zeros(EVALUATION_SECONDS * rate, np.float32), 0

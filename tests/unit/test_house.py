@@ -46,7 +46,7 @@ def test_requirements_agree_with_the_package() -> None:
     project = tomllib.loads((ROOT / "pyproject.toml").read_text())["project"]
     extras = project["optional-dependencies"]
     declared = {*project["dependencies"], *extras["audio"], *extras["book"], *extras["test"]}
-    declared |= set(extras["corpus"])
+    declared |= {*extras["corpus"], *extras["evaluation"]}
     declared = {line for line in declared if not line.startswith("et-lite")}
     lines = (ROOT / "requirements.txt").read_text().splitlines()
     listed = {line.split("#")[0].strip() for line in lines} - {""}
