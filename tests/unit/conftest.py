@@ -11,12 +11,12 @@ import torch
 from et_lite.autoencoders import SpectralAutoencoder
 from et_lite.codec import ElasticCodec
 from et_lite.config import (
-    SYSTEMS,
     DiscriminatorConfig,
     NetworkConfig,
     PredictorConfig,
     SpectralVAEConfig,
     TrainingConfig,
+    preset,
 )
 from et_lite.data import LatentStore
 from et_lite.layers import Posterior
@@ -52,9 +52,8 @@ def tiny_of() -> Callable[[str], TrainingConfig]:
     """The tiny configuration of a named system."""
 
     def configure(system: str) -> TrainingConfig:
-        own = SYSTEMS[system]
-        loss = own.loss or TINY.loss
-        return replace(TINY, method=own.method, selection=own.selection, loss=loss)
+        own = preset("paper", system)
+        return replace(TINY, method=own.method, selection=own.selection, loss=own.loss)
 
     return configure
 
