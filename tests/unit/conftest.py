@@ -3,6 +3,7 @@
 from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
+from typing import TypeVar
 
 import numpy as np
 import pytest
@@ -31,6 +32,16 @@ TINY = TrainingConfig(
     batch=3,
     frames=24,
 )
+
+
+ModuleType = TypeVar("ModuleType", bound=torch.nn.Module)
+
+
+def awake(module: ModuleType) -> ModuleType:
+    """A network whose every weight has an effect; some start as zeros or identities."""
+    for parameter in module.parameters():
+        torch.nn.init.normal_(parameter, std=0.3)
+    return module
 
 
 @pytest.fixture(autouse=True)
