@@ -10,12 +10,24 @@ VENV := .venv
 BIN := $(VENV)/bin
 READY := $(VENV)/.ready
 PIP := $(BIN)/python -m pip install --quiet --disable-pip-version-check
+# What is trained: each of these once, and some with more seeds, which leave their results alone.
+SYSTEMS ?= et-greedy et-greedy@0.5 et-dp et-dp@0.5 et-dp-widerange conv-downsample codecslime \
+  hnet@0.5 hnet-yoto uniform-hold
+SEEDED ?= et-greedy et-dp codecslime conv-downsample
+SEEDS ?= 1 2
+WEIGHTS ?= assets/weights
+RUNS ?= runs
+LATENTS := $(RUNS)/latents
+EVALUATED = $(SYSTEMS) $(foreach seed,$(SEEDS),$(SEEDED:%=$(RUNS)/seeds/%.$(seed)))
+# Extra words for every training, for instance --preset medium.
+TRAIN_FLAGS ?=
+
 PACKAGE := $(shell find et_lite assets -type f -not -path '*/__pycache__/*' 2>/dev/null)
 
 # The steps of `test` build on each other, and two cores are soon busy.
 .NOTPARALLEL:
 .DEFAULT_GOAL := help
-.PHONY: help venv lock lint unit test book browser site serve notebooks models results corpus clean
+.PHONY: help venv lock lint unit test book browser site serve notebooks base models results corpus clean
 
 help: ## List what can be made
 	@sed -n 's/^\([a-z]*\):.*## \(.*\)/  make \1	\2/p' $(MAKEFILE_LIST) | expand -t 18
@@ -89,19 +101,33 @@ corpus: venv ## Build the training and test audio into corpus/
 	$(PIP) --no-build-isolation -e '.[corpus]'
 	$(BIN)/python scripts/build_corpus.py --large
 
-# Each step goes on from its own checkpoint under runs/ when it was stopped.
-models: venv ## Train the shipped models from corpus/
-	@test -f corpus/manifest.csv || { echo "The models are trained on corpus/: make corpus first."; exit 1; }
+# Every training goes on from its own checkpoint under runs/ when it was stopped, and one that is done
+# writes the same files again.
+base: venv ## Train the bundled autoencoder from corpus/
+	@test -f corpus/manifest.csv || { echo "It is trained on corpus/: make corpus first."; exit 1; }
 	$(BIN)/et-lite train-base corpus
 	$(BIN)/et-lite preencode corpus --free --minutes 8 -o assets/latents/train.safetensors
-	$(BIN)/et-lite preencode corpus -o runs/latents/train.safetensors
-	for system in et-greedy uniform-hold; do \
-	  $(BIN)/et-lite train runs/latents/train.safetensors -o assets/weights/$$system --system $$system \
-	    || exit 1; \
-	done
 
+# The bundled autoencoder's latents of all training files, and of those that only watch.
+$(LATENTS)/%.safetensors: assets/weights/spectral-vae.safetensors | $(READY)
+	@test -f corpus/manifest.csv || { echo "Latents are made of corpus/: make corpus first."; exit 1; }
+	$(BIN)/et-lite preencode corpus --split $* -o $@
+
+models: venv $(LATENTS)/train.safetensors $(LATENTS)/valid.safetensors ## Train every system on them
+	@set -e; train() { echo "$$1, seed $$2"; $(BIN)/et-lite train $(LATENTS)/train.safetensors \
+	  --valid $(LATENTS)/valid.safetensors --system $$1 --seed $$2 -o $$3 --run-dir $$4 \
+	  $(TRAIN_FLAGS); }; \
+	for system in $(SYSTEMS); do train $$system 0 $(WEIGHTS)/$$system $(RUNS)/$$system; done; \
+	for seed in $(SEEDS); do for system in $(SEEDED); do \
+	  train $$system $$seed $(RUNS)/seeds/$$system.$$seed $(RUNS)/$$system.$$seed; done; done
+
+# Sound at one rate, and errors alone for every way to choose frames on the same weights.
 results: venv ## Measure the shipped models, and write every stored table, from corpus/
-	$(BIN)/python scripts/first_results.py
+	$(BIN)/et-lite evaluate --corpus corpus --models $(EVALUATED) --keep 0.5 -o assets/results
+	$(BIN)/et-lite evaluate --corpus corpus --models $(EVALUATED) --keep 0.5 --latents-only \
+	  --solver greedy dp agglomerative uniform random -o assets/results
+	$(BIN)/python scripts/readme_results.py
+	$(BIN)/python scripts/training_logs.py
 	$(BIN)/python scripts/base_results.py
 
 clean: ## Remove what was built; .venv, corpus and runs stay

@@ -1,5 +1,6 @@
 """Frozen base autoencoders behind one small interface, and their registry (book: latents)."""
 
+import hashlib
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from functools import partial
@@ -163,3 +164,13 @@ def load_autoencoder(name: str) -> Autoencoder:
             f"autoencoder {name!r} is not one of {', '.join(REGISTRY)}: choose one of those"
         )
     return REGISTRY[name]()
+
+
+def fingerprint(autoencoder: Autoencoder) -> str:
+    """SHA-256 over every weight of every network in it: a decoder may have a file of its own."""
+    digest = hashlib.sha256(f"{autoencoder.name} {autoencoder.identity}".encode())
+    for name, part in sorted(vars(autoencoder).items()):
+        for key, tensor in part.state_dict().items() if isinstance(part, torch.nn.Module) else ():
+            digest.update(f"{name}.{key}".encode())
+            digest.update(tensor.detach().cpu().numpy().tobytes())
+    return digest.hexdigest()

@@ -1,4 +1,4 @@
-"""The command `et-lite`: sound to payload and back, and the training of both networks."""
+"""The command `et-lite`: sound to payload and back, training, and how good it is."""
 
 import argparse
 import os
@@ -25,7 +25,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
         print(f"et-lite: {error}", file=sys.stderr)
         return 2
     except KeyboardInterrupt:
-        print("et-lite: stopped; training goes on from its last checkpoint", file=sys.stderr)
+        print("et-lite: stopped; the same command goes on from there", file=sys.stderr)
         return 130
     return 0
 
@@ -77,13 +77,14 @@ def _parser() -> argparse.ArgumentParser:
     add.add_argument("-o", "--output", type=Path, required=True, help=".safetensors to write")
     add.add_argument("--autoencoder", default="spectral-vae")
     add.add_argument("--split", choices=("train", "valid", "test"), default="train")
-    add.add_argument("--minutes", type=float, default=120, help="at most so many a domain")
+    add.add_argument("--minutes", type=float, default=600, help="at most so many a domain")
     add.add_argument("--sets", nargs="+", default=(), help="sets of the manifest; default all")
     add.add_argument("--free", action="store_true", help="only CC0, CC-BY and CC-BY-SA files")
     add.set_defaults(run=_preencode)
 
     add = commands.add_parser("train", help="train a method on pre-encoded latents")
     add.add_argument("latents", type=Path, help="a .safetensors file, or a folder of them")
+    add.add_argument("--valid", type=Path, help="other latents, whose error is logged on the way")
     add.add_argument("-o", "--output", type=Path, required=True, help="weights, without suffix")
     add.add_argument("--preset", choices=sorted(PRESETS), default="lite")
     add.add_argument("--system", choices=sorted(SYSTEMS), default="et-greedy")
@@ -92,6 +93,20 @@ def _parser() -> argparse.ArgumentParser:
     add.add_argument("--autoencoder", default="spectral-vae", help="that made the latents")
     add.add_argument("--run-dir", type=Path, help="checkpoint and log; default runs/OUTPUT")
     add.set_defaults(run=_train)
+
+    add = commands.add_parser("evaluate", help="models on evaluation crops, to tidy tables")
+    source = add.add_mutually_exclusive_group()
+    source.add_argument("--corpus", type=Path, default=Path("corpus"), help="has the test sets")
+    source.add_argument("--quick", action="store_true", help="the shipped crops, without a corpus")
+    add.add_argument("--models", nargs="+", default=(), help="as in compress; default all shipped")
+    add.add_argument("--keep", nargs="+", type=float, help="kept fractions; default 0.2 to 1")
+    add.add_argument("--solver", nargs="+", default=(), help="beside each model's own, if it can")
+    add.add_argument("--pair", nargs=2, action="append", default=[], help="systems to compare too")
+    add.add_argument("--latents-only", action="store_true", help="make no sound: errors alone")
+    add.add_argument("--crops", type=_positive, help="so many a domain instead of all")
+    add.add_argument("--run-dir", type=Path, default=Path("runs/evaluate"), help="what is measured")
+    add.add_argument("-o", "--output", type=Path, help="folder; default that of --run-dir")
+    add.set_defaults(run=_evaluate)
     return parser
 
 
@@ -195,16 +210,55 @@ def _train(given: argparse.Namespace) -> None:
     config = preset(given.preset, given.system, seed=given.seed)
     config = config if given.steps is None else replace(config, steps=given.steps)
     base, store = load_autoencoder(given.autoencoder), LatentStore.load(given.latents)
-    if store.made_by != base.identity:
-        raise ValueError(
-            f"{given.latents} was encoded by another autoencoder than {base.name}: "
-            "run et-lite preencode again"
-        )
+    valid = None if given.valid is None else LatentStore.load(given.valid)
+    for path, latents in ((given.latents, store), (given.valid, valid)):
+        if latents is not None and latents.made_by != base.identity:
+            raise ValueError(
+                f"{path} was encoded by another autoencoder than {base.name}: "
+                "run et-lite preencode again"
+            )
     run = given.run_dir or Path("runs") / given.output.name
-    method = train(config, store, run)
+    method = train(config, store, run, valid=valid)
     data = f"{given.latents.name} {store.digest()[:16]}"
     identity = {"name": base.name, "sha256": base.identity}
     publish(method, given.output, identity, data, last_values(run))
+
+
+def _evaluate(given: argparse.Namespace) -> None:
+    import torch
+    from tqdm.auto import tqdm
+
+    from et_lite.evaluation import crops, evaluate
+    from et_lite.runs import prepare_cpu
+    from et_lite.storage import file_hash
+    from et_lite.sweep import KEEPS, load_models
+
+    torch.set_num_threads(1)  # small products on several threads only wait for each other
+    prepare_cpu()
+    corpus = None if given.quick else given.corpus
+    models = load_models(given.models, given.keep or KEEPS, given.solver, not given.latents_only)
+    count, chosen = crops(corpus, given.crops)
+    name = "evaluation" + "_quick" * given.quick + "_latents" * given.latents_only
+    card = {
+        "command": _command(given, [model.codec.name for model in models]),
+        "corpus": corpus and file_hash(corpus / "manifest.csv"),
+    }
+    bar = tqdm(chosen, name, total=count, unit="crop", disable=None)
+    output = (given.output or given.run_dir) / name
+    evaluate(models, bar, given.run_dir, output, [(a, b) for a, b in given.pair], card)
+
+
+def _command(given: argparse.Namespace, models: Sequence[str]) -> str:
+    """The evaluation again, without the paths of this machine."""
+    words = ["et-lite evaluate", "--quick" if given.quick else "--corpus corpus"]
+    words += ["--models", *models]
+    for option in ("keep", "solver"):
+        values = getattr(given, option)
+        words += [f"--{option}", *map(str, values)] if values else []
+    words += [f"--pair {first} {second}" for first, second in given.pair]
+    words += ["--latents-only"] if given.latents_only else []
+    words += [f"--crops {given.crops}"] if given.crops else []
+    return " ".join(words)
 
 
 if __name__ == "__main__":

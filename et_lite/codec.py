@@ -10,19 +10,19 @@ import torch
 from torch import Tensor
 
 from et_lite import audio
-from et_lite.autoencoders import Autoencoder, load_autoencoder
+from et_lite.autoencoders import WEIGHTS, Autoencoder, load_autoencoder
 from et_lite.config import SYSTEMS, TrainingConfig, from_dict
 from et_lite.methods import ReBottleneck, build
 from et_lite.methods.base import in_windows
 from et_lite.payload import ElasticPayload
 from et_lite.segments import Segmentation, kept_length
 from et_lite.solvers.selection import Selection, SelectionPath
-from et_lite.storage import ASSETS, beside, load_weights
+from et_lite.storage import beside, load_weights
 
 
 @dataclass(frozen=True)
 class Analysis:
-    """A file's inner latents and, for each stream, its choice of frames at every rate.
+    """A file's inner latents and, once a solver is named, each stream's choice at every rate.
 
     Where the method's networks are told the kept fraction, both hold for that one alone.
     """
@@ -42,18 +42,28 @@ class Analysis:
         return [path.at(count) for path in self.paths]
 
 
+def shipped() -> list[str]:
+    """The systems whose trained models are there, in the order of the paper."""
+    return [name for name in SYSTEMS if beside(WEIGHTS / name, ".json").is_file()]
+
+
 def _find(name: str | Path) -> Path:
     """The files of a shipped model, or of one in the folder that the path names."""
-    weights = ASSETS / "weights"
     bare = isinstance(name, str) and Path(name).name == name
-    for stem in (weights / name, Path(name)) if bare else (Path(name),):
+    for stem in (WEIGHTS / name, Path(name)) if bare else (Path(name),):
         if beside(stem, ".json").is_file():
             return stem
-    known = ", ".join(s for s in SYSTEMS if beside(weights / s, ".json").is_file()) or "none"
+    known = ", ".join(shipped()) or "none"
     raise ValueError(
         f"model {str(name)!r} is not shipped ({known}) nor a path of a model's files without "
         "suffix: choose one"
     )
+
+
+def sound(autoencoder: Autoencoder, x: Tensor, rate: int, samples: int) -> np.ndarray:
+    """Outer latents (S, C, T) to so many samples at `rate`, (S, n)."""
+    wave, own = autoencoder.decode(x).numpy(), autoencoder.sample_rate
+    return audio.resample(wave[:, : -(-samples * own // rate)], own, rate, samples)
 
 
 class ElasticCodec:
@@ -106,22 +116,41 @@ class ElasticCodec:
         at_rate = audio.resample(streams, rate, self.autoencoder.sample_rate)
         outer = self.autoencoder.encode(torch.from_numpy(at_rate))
         x = outer.mean if sample is None else outer.sample(sample)
+        bare = self.recode(x, rate, streams.shape[1], sample, keep)
+        return self.with_solver(bare, solver or self.solver)
+
+    @property
+    def solver(self) -> str:
+        """The solver that the method was trained with."""
+        return self.method.config.selection.solver
+
+    @torch.no_grad()
+    def recode(
+        self,
+        x: Tensor,
+        rate: int,
+        samples: int,
+        sample: torch.Generator | None = None,
+        keep: float = 1.0,
+    ) -> Analysis:
+        """Inner latents of outer ones (S, C, T), from `samples` at `rate`, before any choice."""
         noise = None if sample is None else torch.randn(x.shape, generator=sample)
         told = kept_length(x.shape[-1], keep) / x.shape[-1]
-        z, paths = self._choices(x, noise, told, solver)
-        chosen = solver or self.method.config.selection.solver
-        return Analysis(z, paths, chosen, rate, streams.shape[1], x, noise, told)
+        z = self._recode(x, noise, told)
+        return Analysis(z, [], "", rate, samples, x, noise, told)
 
-    def _choices(
-        self, x: Tensor, noise: Tensor | None, told: float, solver: str | None
-    ) -> tuple[Tensor, list[SelectionPath]]:
-        """Inner latents of (S, C, T) outer ones, and each stream's choice at every rate."""
+    def with_solver(self, analysis: Analysis, solver: str) -> Analysis:
+        """The same latents, with each stream's choice by `solver`. ValueError if it has no say."""
+        paths = [self.method.path(row, solver) for row in analysis.latents]
+        return replace(analysis, paths=paths, solver=solver)
+
+    def _recode(self, x: Tensor, noise: Tensor | None, told: float) -> Tensor:
+        """Inner latents of (S, C, T) outer ones."""
         inner = partial(self._inner, keep=torch.tensor([told]))
         window, grid = self.window, self.method.grid
         blended = torch.cat([in_windows(inner, row[None], window, grid) for row in x])
         mean, scale = blended.chunk(2, dim=1)
-        z = mean if noise is None else mean + scale * noise
-        return z, [self.method.path(row, solver) for row in z]
+        return mean if noise is None else mean + scale * noise
 
     def _inner(self, x: Tensor, keep: Tensor | None = None) -> Tensor:
         """Mean and scale of the inner latents, (1, 2C, T): both are blended between windows."""
@@ -135,8 +164,8 @@ class ElasticCodec:
         told = kept_length(frames, keep) / frames
         if not self.method.conditioned or told == analysis.told:
             return analysis
-        z, paths = self._choices(analysis.outer, analysis.noise, told, analysis.solver)
-        return replace(analysis, latents=z, paths=paths, told=told)
+        z = self._recode(analysis.outer, analysis.noise, told)
+        return self.with_solver(replace(analysis, latents=z, told=told), analysis.solver)
 
     @torch.no_grad()
     def pack(self, analysis: Analysis, keep: float) -> ElasticPayload:
@@ -194,10 +223,7 @@ class ElasticCodec:
                 "make it again"
             )
         x = torch.cat([self.latents(a.float(), n) for a, n in zip(anchors, lengths, strict=True)])
-        wave = self.autoencoder.decode(x).numpy()
-        own = self.autoencoder.sample_rate
-        wave = wave[:, : -(-payload.samples * own // payload.sample_rate)]
-        return audio.resample(wave, own, payload.sample_rate, payload.samples)
+        return sound(self.autoencoder, x, payload.sample_rate, payload.samples)
 
     @torch.no_grad()
     def latents(self, anchors: Tensor, lengths: Tensor) -> Tensor:

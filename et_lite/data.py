@@ -70,7 +70,11 @@ class LatentStore:
         shards, makers = zip(*[_read_shard(file) for file in files], strict=True)
         if len(set(makers)) > 1:
             raise ValueError(f"{path} holds latents of several autoencoders: keep those of one")
-        joined = {name: np.concatenate([s[name] for s in shards]) for name in ARRAYS}
+        # One shard stays where it is, mapped into memory; several are read into one.
+        joined = {
+            name: shards[0][name] if len(shards) == 1 else np.concatenate([s[name] for s in shards])
+            for name in ARRAYS
+        }
         lengths = joined["lengths"]
         return cls(starts=lengths.cumsum() - lengths, made_by=makers[0], **joined)
 
@@ -127,8 +131,8 @@ class LatentStore:
 def _read_shard(file: Path) -> tuple[dict[str, np.ndarray], str]:
     """The arrays of one file and the autoencoder that made them."""
     try:
-        with safe_open(file, framework="np") as opened:
-            arrays = {name: opened.get_tensor(name) for name in ARRAYS}
+        with safe_open(file, framework="pt") as opened:  # torch maps the file, numpy reads it
+            arrays = {name: opened.get_tensor(name).numpy() for name in ARRAYS}
             return arrays, (opened.metadata() or {}).get("made_by", "")
     except SafetensorError as error:
         raise ValueError(f"{file} does not hold latents ({error}): pre-encode again") from error
@@ -139,10 +143,15 @@ def _columns(rows: np.ndarray) -> Tensor:
     return torch.from_numpy(rows.astype(np.float32)).transpose(-1, -2).contiguous()
 
 
+def read_rows(table: Path) -> list[dict[str, str]]:
+    """The rows of a CSV file."""
+    with open(table, newline="", encoding="utf-8") as file:
+        return list(csv.DictReader(file))
+
+
 def read_manifest(root: Path, split: str) -> list[dict[str, str]]:
     """The files of one split in a corpus that `scripts/build_corpus.py` made."""
-    with open(root / "manifest.csv", newline="", encoding="utf-8") as file:
-        return [row for row in csv.DictReader(file) if row["split"] == split]
+    return [row for row in read_rows(root / "manifest.csv") if row["split"] == split]
 
 
 def open_audio(root: Path, domain: str, split: str) -> np.ndarray:
@@ -199,8 +208,7 @@ def evaluation_crops(table: Path, root: Path, rate: int) -> Iterator[Crop]:
     ValueError names the first file that the corpus lacks (book: evaluation).
     """
     starts = {row["id"]: int(row["start"]) for row in read_manifest(root, "test")}
-    with open(table, newline="", encoding="utf-8") as file:
-        rows = list(csv.DictReader(file))
+    rows = read_rows(table)
     stores = {d: open_audio(root, d, "test") for d in {row["domain"] for row in rows}}
     for name, pieces in groupby(rows, key=lambda row: row["crop"]):
         wave, place = np.zeros(EVALUATION_SECONDS * rate, np.float32), 0
@@ -220,16 +228,33 @@ def evaluation_crops(table: Path, root: Path, rate: int) -> Iterator[Crop]:
 def _joined(
     rows: list[dict[str, str]], audio: np.ndarray, rate: int, numbers: np.random.Generator
 ) -> Iterator[np.ndarray]:
-    """Random pieces of the files in random order, short ones joined within their set."""
-    gap = np.zeros(int(GAP_SECONDS * rate), dtype=np.float32)
+    """Pieces of the files in random order, one of each before a second; short ones are joined.
+
+    Long files give piece after piece from a random start; what is joined is of one set.
+    """
+    gap, longest = np.zeros(int(GAP_SECONDS * rate), dtype=np.float32), int(LONGEST * rate)
     waiting: dict[str, list[np.ndarray]] = {}
-    for index in numbers.permutation(len(rows)):
-        row = rows[index]
-        start, length = int(row["start"]), int(row["samples"])
-        piece = min(length, int(LONGEST * rate))
-        start += int(numbers.integers(length - piece + 1))
+    for row, begin, length in _pieces(rows, longest, numbers):
+        start = int(row["start"]) + begin
         joined = waiting.setdefault(row["set"], [])
-        joined += [audio[start : start + piece].astype(np.float32) / 32768, gap]
+        joined += [audio[start : start + length].astype(np.float32) / 32768, gap]
         if sum(map(len, joined)) >= SHORTEST * rate:
             yield np.concatenate(joined[:-1])
             joined.clear()
+
+
+def _pieces(
+    rows: list[dict[str, str]], longest: int, numbers: np.random.Generator
+) -> Iterator[tuple[dict[str, str], int, int]]:
+    """Files, and where in them a piece of at most `longest` samples begins and how long it is."""
+    files = []
+    for index in numbers.permutation(len(rows)):
+        samples = int(rows[index]["samples"])
+        first = int(numbers.integers(max(0, samples - longest) + 1))
+        after = [(b, min(longest, samples - b)) for b in range(first, samples, longest)]
+        before = [(b, min(longest, first - b)) for b in range(0, first, longest)]
+        files.append((rows[index], after + before))
+    for place in range(max(len(pieces) for _, pieces in files)):
+        for row, pieces in files:
+            if place < len(pieces):
+                yield row, *pieces[place]

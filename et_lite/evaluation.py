@@ -1,67 +1,243 @@
-"""Means over evaluation crops and how sure they are (book: evaluation).
+"""The sweep over models, kept fractions, solvers and crops into tidy tables (book: evaluation)."""
 
-Crops of one source file are alike, so intervals resample whole files, not crops.
-"""
-
-from collections.abc import Sequence
-from typing import NamedTuple
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from functools import cache, partial
+from itertools import product
+from pathlib import Path
+from typing import Any, NamedTuple
 
 import numpy as np
-from numpy.typing import ArrayLike, NDArray
+import pandas as pd
 
-LEVEL = 0.95  # of every interval
+from et_lite.autoencoders import fingerprint
+from et_lite.cache import code_hash, completed, remembered, version_of
+from et_lite.config import SYSTEMS
+from et_lite.data import DOMAINS, Crop, evaluation_crops, read_rows
+from et_lite.intervals import Interval, interval, paired_interval
+from et_lite.quick import quick_crops
+from et_lite.storage import ASSETS, atomic_path, commit, file_hash, machine, write_json
+from et_lite.sweep import (
+    LATENT_METRICS,
+    RATE,
+    SOUND_METRICS,
+    Encoded,
+    Model,
+    encode,
+    measure,
+    measure_alone,
+)
+
+TABLE = ASSETS / "eval_v1.csv"
+COMPARED = (*SOUND_METRICS, *LATENT_METRICS)
+METRICS = (*COMPARED, "side_bits", "seconds")
+CELL = ["system", "solver", "keep", "domain"]
+COLUMNS = ["model", "system", "seed", "solver", "keep", "crop", "domain", "unit"]
+COLUMNS += ["frames", "kept", "reached", *METRICS]
+ENDS, SIZE = ["mean", "low", "high"], ["crops", "units"]
+SUMMARY = [*CELL, "metric", *ENDS, *SIZE, "seeds", "reached"]
+SIDES = ["first", "first_solver", "second", "second_solver"]
+DIFFERENCES = [*SIDES, "keep", "domain", "metric", *ENDS, *SIZE]
+
+ALONE = "autoencoder"  # the system that drops nothing, and has no Re-Bottleneck
+CONTROL = "uniform-hold"
+# Systems that are compared, each choosing frames as it was trained to.
+PAIRS = (
+    *((name, CONTROL) for name in SYSTEMS if name != CONTROL),
+    *product(("et-greedy", "et-dp"), ("codecslime", "hnet-yoto")),
+    *product(("et-greedy@0.5", "et-dp@0.5"), ("conv-downsample", "codecslime", "hnet@0.5")),
+    ("et-greedy", "et-dp"),
+    ("et-greedy@0.5", "et-greedy"),
+    ("et-dp@0.5", "et-dp"),
+    ("et-dp-widerange", "et-dp"),
+)
+# Solvers that are compared on the same weights.
+SOLVER_PAIRS = (
+    *product(("greedy", "dp", "agglomerative"), ("uniform", "random")),
+    ("greedy", "dp"),
+    ("agglomerative", "dp"),
+)
 
 
-class Interval(NamedTuple):
-    """A mean and the ends of its interval; the ends are NaN where one unit is all there is."""
+class Side(NamedTuple):
+    """One side of a paired difference."""
 
-    mean: float
-    low: float
-    high: float
+    system: str
+    solver: str
 
 
-def interval(values: ArrayLike, units: Sequence[str], seed: int = 0, draws: int = 2000) -> Interval:
-    """Mean of `values` (crops,) and its 95 % percentile bootstrap over the source `units` (crops,).
+def crops(corpus: Path | None, most: int | None = None) -> tuple[int, Iterator[Crop]]:
+    """How many evaluation crops there are, and the crops; the quick ones without a corpus.
 
-    Each draw takes as many units as there are, with replacement, and all crops of each
-    (cluster bootstrap, Davison and Hinkley 1997, section 3.8).
+    All, or `most` of each domain, evenly over the table. ValueError where the corpus lacks one.
     """
-    numbers = np.asarray(values, dtype=np.float64)
-    if numbers.ndim != 1 or len(numbers) == 0:
-        raise ValueError(f"values have shape {numbers.shape}: give one number for each crop")
-    if len(units) != len(numbers):
-        raise ValueError(
-            f"there are {len(numbers)} values and {len(units)} units: give each value its unit"
-        )
-    if not np.isfinite(numbers).all():
-        bad = int(np.flatnonzero(~np.isfinite(numbers))[0])
-        raise ValueError(f"value {bad} is {numbers[bad]}: leave out crops that have no finite one")
-    means = _draw_means(numbers, units, seed, draws)
-    low, high = np.quantile(means, [(1 - LEVEL) / 2, (1 + LEVEL) / 2])
-    return Interval(float(numbers.mean()), float(low), float(high))
+    if corpus is None:
+        quick = list(quick_crops())
+        wanted = spread({crop.name: crop.domain for crop in quick}, most)
+        return len(wanted), (crop for crop in quick if crop.name in wanted)
+    wanted = spread({row["crop"]: row["domain"] for row in read_rows(TABLE)}, most)
+    found = evaluation_crops(TABLE, corpus, RATE)
+    return len(wanted), (crop for crop in found if crop.name in wanted)
 
 
-def paired_interval(
-    first: ArrayLike, second: ArrayLike, units: Sequence[str], seed: int = 0, draws: int = 2000
-) -> Interval:
-    """The same for the differences `first` − `second` on the same crops, each (crops,)."""
-    one, two = np.asarray(first, dtype=np.float64), np.asarray(second, dtype=np.float64)
-    if one.shape != two.shape:
-        raise ValueError(
-            f"shapes {one.shape} and {two.shape} differ: pair values of the same crops"
-        )
-    return interval(one - two, units, seed, draws)
+def spread(domains: Mapping[str, str], most: int | None) -> set[str]:
+    """Of crops, given each one's domain: all, or `most` of every domain evenly over them."""
+    if most is None:
+        return set(domains)
+    groups = [[c for c, d in domains.items() if d == domain] for domain in set(domains.values())]
+    return {group[i * len(group) // most] for group in groups for i in range(most)}
 
 
-def _draw_means(
-    values: NDArray[np.float64], units: Sequence[str], seed: int, draws: int
-) -> NDArray[np.float64]:
-    """Means (draws,) over the crops of resampled units; NaN for a single unit."""
-    names, owner = np.unique(np.asarray(units, dtype=str), return_inverse=True)
-    if len(names) == 1:
-        return np.full(draws, np.nan)
-    sums, counts = np.bincount(owner, weights=values), np.bincount(owner)
-    # How often each unit is drawn is multinomial: no need to list the draws themselves.
-    share = np.full(len(names), 1 / len(names))
-    times = np.random.default_rng(seed).multinomial(len(names), share, size=draws)
-    return np.asarray((times @ sums) / (times @ counts))
+def evaluate(
+    models: Sequence[Model],
+    chosen: Iterable[Crop],
+    folder: Path,
+    output: Path,
+    pairs: Sequence[tuple[str, str]] = (),
+    card: Mapping[str, Any] | None = None,
+) -> None:
+    """Measure every cell and write `output` + .parquet (crops), .csv, _pairs.csv and .json.
+
+    `folder` keeps what is measured, crop by crop, so that a sweep that was stopped goes on.
+    `pairs` of systems come beside the named ones; ValueError if one is not among the models.
+    `card` is what only the caller knows.
+    """
+    compared = [*_system_pairs(models, pairs), *_solver_pairs(models)]
+    rows = sweep(models, chosen, folder)
+    tables = {
+        ".parquet": partial(rows.to_parquet, index=False),
+        ".csv": partial(summary(rows).to_csv, index=False, float_format="%.6g"),
+        "_pairs.csv": partial(differences(rows, compared).to_csv, index=False, float_format="%.6g"),
+    }
+    for suffix, write in tables.items():
+        with atomic_path(output.with_name(output.name + suffix)) as temporary:
+            write(temporary)
+    autoencoder = models[0].codec.autoencoder
+    crops_of = rows.drop_duplicates("crop")["domain"].value_counts().sort_index()
+    known = {
+        "autoencoder": {"name": autoencoder.name, "sha256": fingerprint(autoencoder)},
+        "models": {
+            m.codec.name: {"system": m.system, "seed": m.seed, "sha256": m.codec.identity}
+            for m in models
+        },
+        "evaluation": file_hash(TABLE),
+        "crops": {str(domain): int(count) for domain, count in crops_of.items()},
+        "bootstrap_seed": 0,
+        "code": code_hash("sweep"),
+        "commit": commit(),
+        "machine": machine(),
+    }
+    write_json(output.with_name(output.name + ".json"), {**(card or {}), **known})
+
+
+def sweep(models: Sequence[Model], chosen: Iterable[Crop], folder: Path) -> pd.DataFrame:
+    """A tidy row for every crop and cell, from `folder` where it is there."""
+    autoencoder = models[0].codec.autoencoder
+    version = version_of(fingerprint(autoencoder), code_hash("sweep"), file_hash(TABLE))
+    heard = any(cell.heard for model in models for cell in model.cells)
+    rows: list[dict[str, Any]] = []
+    for crop in chosen:
+        encoded = cache(partial(encode, autoencoder, crop.wave))  # once, if anybody asks
+        if heard:
+            rows.append(_alone_row(models[0], crop, encoded, folder, version))
+        for model in models:
+            rows += _model_rows(model, crop, encoded, folder, version)
+    numbers = dict.fromkeys(METRICS, float)
+    return pd.DataFrame(rows, columns=COLUMNS).astype({"seed": "Int64", **numbers})
+
+
+def _alone_row(
+    model: Model, crop: Crop, encoded: Callable[[], Encoded], folder: Path, version: str
+) -> dict[str, Any]:
+    """The row of a model's autoencoder by itself."""
+    autoencoder = model.codec.autoencoder
+    file = folder / f"{ALONE}-{version}" / f"{crop.name}.json"
+    found = remembered(file, lambda: measure_alone(autoencoder, encoded(), crop.wave))
+    head = {"model": autoencoder.name, "system": ALONE, "solver": "none", "keep": 1.0}
+    return {**head, **_head(crop), **found}
+
+
+def _model_rows(
+    model: Model, crop: Crop, encoded: Callable[[], Encoded], folder: Path, version: str
+) -> Iterator[dict[str, Any]]:
+    """The rows of all of a model's cells."""
+    codec, cells = model.codec, {cell.name: cell for cell in model.cells}
+    file = folder / f"{codec.name}-{version_of(version, codec.identity)}" / f"{crop.name}.json"
+    found = completed(
+        file,
+        list(cells),
+        lambda missing: measure(codec, encoded(), crop.wave, [cells[name] for name in missing]),
+    )
+    head = {"model": codec.name, "system": model.system, "seed": model.seed, **_head(crop)}
+    for name, cell in cells.items():
+        yield {**head, "solver": cell.solver, "keep": cell.keep, **found[name]}
+
+
+def _head(crop: Crop) -> dict[str, Any]:
+    return {"crop": crop.name, "domain": crop.domain, "unit": crop.unit}
+
+
+def summary(rows: pd.DataFrame) -> pd.DataFrame:
+    """Mean and interval of every metric in every cell and domain; seeds are averaged per crop.
+
+    A cell that some crop could not reach has no mean: `reached` is the share that could.
+    """
+    found = []
+    for names, cell in rows.groupby(CELL):
+        reached, pooled = cell["reached"].mean(), _pooled(cell)
+        units = [unit for _, unit in pooled.index]
+        size = {"crops": len(units), "units": len(set(units)), "seeds": cell["seed"].nunique()}
+        head = {**dict(zip(CELL, names, strict=True)), **size, "reached": reached}
+        for metric in METRICS:
+            if rows[metric].isna().all() or (reached == 1 and pooled[metric].isna().all()):
+                continue  # nobody asked for it, or the system has none
+            ends = interval(pooled[metric], units) if reached == 1 else Interval(*[np.nan] * 3)
+            found.append({**head, "metric": metric, **ends._asdict()})
+    return pd.DataFrame(found, columns=SUMMARY)
+
+
+def differences(rows: pd.DataFrame, pairs: Sequence[tuple[Side, Side]]) -> pd.DataFrame:
+    """First − second on the same crops, wherever both sides reach every crop.
+
+    Vocal music is left out: one file of singing is no evidence. Inner latents are compared
+    between solvers of one system alone, since every model has its own.
+    """
+    cells = {n: _pooled(cell) for n, cell in rows.groupby(CELL) if cell["reached"].all()}
+    found = []
+    for (first, second), keep, domain in product(pairs, sorted(rows["keep"].unique()), DOMAINS):
+        one, two = (cells.get((*side, keep, domain)) for side in (first, second))
+        if one is None or two is None:
+            continue
+        two = two.reindex(one.index)
+        units = [unit for _, unit in one.index]
+        head = dict(zip(SIDES, (*first, *second), strict=True)) | {"keep": keep, "domain": domain}
+        size = {"crops": len(units), "units": len(set(units))}
+        for metric in COMPARED:
+            comparable = metric != "inner_error" or first.system == second.system
+            if comparable and not (one[metric].isna().all() or two[metric].isna().all()):
+                ends = paired_interval(one[metric], two[metric], units)._asdict()
+                found.append({**head, "metric": metric, **ends, **size})
+    return pd.DataFrame(found, columns=DIFFERENCES)
+
+
+def _pooled(cell: pd.DataFrame) -> pd.DataFrame:
+    """A cell's metrics by (crop, unit), mean over seeds."""
+    return cell.groupby(["crop", "unit"])[list(METRICS)].mean()
+
+
+def _system_pairs(
+    models: Sequence[Model], more: Sequence[tuple[str, str]]
+) -> list[tuple[Side, Side]]:
+    own = {model.system: model.codec.solver for model in models}
+    for name in (name for pair in more for name in pair):
+        if name not in own:
+            raise ValueError(f"system {name!r} is none of {', '.join(own)}: add it to the models")
+    return [
+        (Side(one, own[one]), Side(two, own[two]))
+        for one, two in dict.fromkeys((*PAIRS, *more))
+        if one in own and two in own
+    ]
+
+
+def _solver_pairs(models: Sequence[Model]) -> list[tuple[Side, Side]]:
+    systems = dict.fromkeys(model.system for model in models)
+    return [(Side(s, one), Side(s, two)) for s in systems for one, two in SOLVER_PAIRS]

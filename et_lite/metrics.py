@@ -50,3 +50,12 @@ def si_sdr(rebuilt: np.ndarray, original: np.ndarray) -> float:
     Where a decoder invents the phase it says nothing about what is heard (book: latents).
     """
     return -float(auraloss.time.SISDRLoss()(*_pair(rebuilt, original)))
+
+
+def distances(rebuilt: np.ndarray, original: np.ndarray, rate: int) -> dict[str, float]:
+    """Every metric of one clip by its name; (S, n) samples."""
+    return {
+        "mel_distance": mel_distance(rebuilt, original, rate),
+        "stft_distance": stft_distance(rebuilt, original),
+        "si_sdr": si_sdr(rebuilt, original),
+    }

@@ -16,6 +16,9 @@ from et_lite.config import PredictorConfig
 # On CPUs a bf16 product of a new shape costs the compilation of a kernel for it. In training the
 # rows of an unrolled batch would have another number every time.
 BLOCK = 128
+# A predictor begins by holding: its inputs are so small that tanh is straight, and the bias of its
+# update gates lets most of a new state in.
+SMALL, OPEN = 0.2, -4.0
 
 
 class Predictor(nn.Module):
@@ -37,6 +40,29 @@ class Predictor(nn.Module):
         self.narrow = nn.Linear(config.inner, hidden)
         self.leave = nn.Linear(hidden, config.channels)
         self.start = nn.Parameter(torch.zeros(hidden))
+        self._begin_by_holding()
+
+    @torch.no_grad()
+    def _begin_by_holding(self) -> None:
+        """Set weights with which every prediction is nearly the anchor itself.
+
+        Three gated layers take long to find out how to copy, and a predictor that cannot copy is
+        of no use to a solver (book: differences).
+        """
+        hidden = self.config.hidden
+        nn.init.orthogonal_(self.enter.weight, gain=SMALL)
+        for cell in self.cells:
+            assert isinstance(cell, nn.GRUCell)
+            update, new = slice(hidden, 2 * hidden), slice(2 * hidden, None)  # rows: reset first
+            nn.init.eye_(cell.weight_ih[new])
+            nn.init.zeros_(cell.weight_hh[new])
+            for bias in (cell.bias_ih, cell.bias_hh):
+                nn.init.zeros_(bias[hidden:])
+            nn.init.constant_(cell.bias_ih[update], OPEN)
+        for zero in (self.enter.bias, self.narrow.weight, self.narrow.bias, self.leave.bias):
+            nn.init.zeros_(zero)
+        passed = torch.sigmoid(torch.tensor(-OPEN)) ** len(self.cells)
+        self.leave.weight.copy_(self.enter.weight.t() / (SMALL**2 * passed))
 
     def step(self, frame: Tensor, state: Tensor | None = None) -> tuple[Tensor, Tensor]:
         """The next frame and state: (R, C) and (R, layers, hidden) to the same shapes.

@@ -4,12 +4,11 @@ A part of `assets/eval_v1.csv`, free to share, written by `scripts/build_quick.p
 evaluation).
 """
 
-import csv
 from collections.abc import Iterator
 from pathlib import Path
 
 from et_lite import audio
-from et_lite.data import Crop
+from et_lite.data import Crop, read_rows
 from et_lite.storage import ASSETS
 
 
@@ -18,8 +17,7 @@ def quick_crops(folder: Path = ASSETS / "quick") -> Iterator[Crop]:
 
     Sample for sample what `evaluation_crops` reads from the corpus. ValueError when none is there.
     """
-    with open(ASSETS / "eval_v1.csv", newline="", encoding="utf-8") as file:
-        rows = {row["crop"]: row for row in csv.DictReader(file)}
+    rows = {row["crop"]: row for row in read_rows(ASSETS / "eval_v1.csv")}
     found = [name for name in rows if (folder / f"{name}.flac").is_file()]
     if not found:
         raise ValueError(

@@ -32,7 +32,11 @@ from et_lite.runs import (
     set_rates,
     step_seeds,
 )
+from et_lite.segments import kept_length
 from et_lite.storage import commit, machine, save_weights
+
+VALIDATION_CLIPS = 32
+VALIDATION_KEEPS = (0.5, 1.0)  # with and without dropping, as in Bralios et al. (2026)
 
 
 class Trainer:
@@ -149,13 +153,20 @@ def train(
     run: Path,
     save_every: int = 100,
     log_every: int = 20,
+    valid: LatentStore | None = None,
 ) -> ReBottleneck:
-    """Train to `config.steps`, resuming from `run` when it holds a checkpoint (book: training)."""
+    """Train to `config.steps`, resuming from `run` when it holds a checkpoint (book: training).
+
+    Clips of `valid` are rebuilt whenever the run is saved, and their error is logged.
+    """
     trainer = Trainer(config, store)
     identity = {"config": to_dict(config), "data": store.digest()}
     if state := load_checkpoint(run, identity):
         trainer.load(state)
     log = MetricsLog(run, trainer.done)
+    unseen = None
+    if valid is not None:
+        unseen = valid.batch(*step_seeds(0, 0), VALIDATION_CLIPS, config.frames)
     bar = tqdm(initial=trainer.done, total=config.steps, disable=None, desc=config.method)
     while trainer.done < config.steps:
         losses = trainer.step()
@@ -164,10 +175,33 @@ def train(
         if trainer.done % log_every == 0 or last:
             log.write(trainer.done, {name: value.item() for name, value in losses.items()})
         if trainer.done % save_every == 0 or last:
+            if unseen is not None:
+                log.write(trainer.done, validation_errors(trainer.method, unseen))
             save_checkpoint(run, trainer.state(), identity)
     bar.close()
     log.close()
     return trainer.method.cpu()  # where the codec works
+
+
+@torch.no_grad()
+def validation_errors(method: ReBottleneck, x: Tensor) -> dict[str, float]:
+    """Mean squared error of latents (B, C, T) rebuilt from half of their frames, and from all.
+
+    By posterior means and the method's own choice of frames, as a codec does; a rate that the
+    method cannot reach is left out.
+    """
+    found, frames, device = {}, x.shape[-1], next(method.parameters()).device
+    x = x.to(device)
+    for keep in VALIDATION_KEEPS:
+        count = kept_length(frames, keep)
+        told = torch.full((len(x),), count / frames, device=device)
+        with autocast(device):
+            z = method.encode(x, told).mean
+            chosen = [method.path(clip).at(count) for clip in z]
+            if all(selection.reached for selection in chosen):
+                rebuilt = method.decode(method.rebuild(z, [s.segmentation for s in chosen]), told)
+                found[f"valid_{keep:g}"] = (rebuilt - x).square().mean().item()
+    return found
 
 
 def publish(

@@ -148,7 +148,7 @@ def measure(
         trained = train(config, store, run / name)
         result[f"{name} minutes"] = (time.process_time() - begin) / 60
         codec = ElasticCodec(name, autoencoder, trained, config.frames, name)
-        result["mel"][name] = sound(waves, lambda w, codec=codec: _kept(codec, w))
+        result["mel"][name] = sound(waves, lambda w, codec=codec: kept(codec, w))
     return result
 
 
@@ -177,7 +177,8 @@ def _alone(autoencoder: Autoencoder, wave: np.ndarray) -> np.ndarray:
     return autoencoder.decode(latents)[0, : len(wave)].numpy()
 
 
-def _kept(codec: ElasticCodec, wave: np.ndarray) -> np.ndarray:
+def kept(codec: ElasticCodec, wave: np.ndarray) -> np.ndarray:
+    """A wave (n,) as it comes back from KEEP of its frames."""
     return codec.decompress(codec.compress(wave, RATE, KEEP))[0]
 
 

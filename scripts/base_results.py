@@ -10,11 +10,10 @@ of vocal music are in the tables, and in no claim: one file of singing is no evi
 import argparse
 import csv
 import hashlib
-import json
-import re
 import time
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 
 import latent_statistics
@@ -23,29 +22,26 @@ import torch
 from codec_baselines import LinearAutoencoder, opus
 from tqdm.auto import tqdm
 
-from et_lite.autoencoders import REGISTRY, Autoencoder, load_autoencoder
-from et_lite.codec import ElasticCodec
-from et_lite.data import DOMAINS, Crop, LatentStore, corpus_clips, evaluation_crops
-from et_lite.evaluation import interval, paired_interval
-from et_lite.metrics import mel_distance, si_sdr, stft_distance
+from et_lite.autoencoders import REGISTRY, fingerprint, load_autoencoder
+from et_lite.cache import code_hash, remembered, version_of
+from et_lite.data import DOMAINS, Crop, LatentStore, corpus_clips
+from et_lite.evaluation import TABLE, crops
+from et_lite.intervals import interval, paired_interval
+from et_lite.metrics import distances
 from et_lite.runs import prepare_cpu
 from et_lite.storage import ASSETS, atomic_path, commit, file_hash, machine, write_json
+from et_lite.sweep import RATE
 
-TABLE = ASSETS / "eval_v1.csv"
 SCRIPTS = Path(__file__).resolve().parent
-RATE = 22_050
 SEED = 0
 BITRATES = (6, 8, 12, 24)  # kbit/s of Opus
 METRICS = ("mel_distance", "stft_distance", "si_sdr", "kbit_s")
-KEEP = 0.5
-CODECS = ("et-greedy", "uniform-hold")  # lite models that drop half of the frames
 # What has to beat what, and at what share of the other's mel distance: a difference whose whole
 # interval is below zero does.
 Bar = tuple[str, str, float]
 BARS: tuple[Bar, ...] = (
     *((name, "opus-12", 1.0) for name in REGISTRY),
     *((name, "pca-mdct", 0.75) for name in REGISTRY),
-    (f"et-greedy at {KEEP}", f"uniform-hold at {KEEP}", 1.0),
 )
 Measured = dict[str, dict[str, float]]  # crop to metric to value
 
@@ -85,17 +81,6 @@ def autoencoder_system(name: str) -> System:
     return System(name, fingerprint(autoencoder), code_hash("autoencoders", "metrics"), rebuild)
 
 
-def codec_system(name: str) -> System:
-    """A shipped model that keeps half of the frames."""
-    codec = ElasticCodec.from_pretrained(name)
-    identity = f"{codec.identity} {fingerprint(codec.autoencoder)}"
-
-    def rebuild(wave: np.ndarray) -> tuple[np.ndarray, dict[str, float]]:
-        return codec.decompress(codec.compress(wave, RATE, KEEP))[0], {}
-
-    return System(f"{name} at {KEEP}", identity, code_hash("codec", "metrics"), rebuild)
-
-
 def opus_system(kbps: float) -> System:
     """Opus at a nominal rate; the rate that it took is one of its metrics."""
 
@@ -104,7 +89,10 @@ def opus_system(kbps: float) -> System:
         return heard, {"kbit_s": taken}
 
     return System(
-        f"opus-{kbps:g}", f"libopus {kbps:g}", code_hash("metrics", "codec_baselines"), rebuild
+        f"opus-{kbps:g}",
+        f"libopus {kbps:g}",
+        code_hash("metrics", SCRIPTS / "codec_baselines.py"),
+        rebuild,
     )
 
 
@@ -113,61 +101,19 @@ def linear_system(corpus: Path, minutes: float) -> System:
     clips = corpus_clips(corpus, "train", minutes, RATE, seed=SEED)
     linear = LinearAutoencoder.fit(wave for _, wave in tqdm(clips, "PCA", disable=None))
     identity = hashlib.sha256(linear.basis.astype(np.float32).tobytes()).hexdigest()
-    code = code_hash("metrics", "codec_baselines")
+    code = code_hash("metrics", SCRIPTS / "codec_baselines.py")
     return System(
         "pca-mdct", identity, code, lambda wave: (linear.decode(linear.encode(wave), len(wave)), {})
     )
 
 
-def fingerprint(autoencoder: Autoencoder) -> str:
-    """SHA-256 over every weight of every network in it: a decoder may have a file of its own."""
-    digest = hashlib.sha256(f"{autoencoder.name} {autoencoder.identity}".encode())
-    for name, part in sorted(vars(autoencoder).items()):
-        for key, tensor in part.state_dict().items() if isinstance(part, torch.nn.Module) else ():
-            digest.update(f"{name}.{key}".encode())
-            digest.update(tensor.detach().cpu().numpy().tobytes())
-    return digest.hexdigest()
-
-
-def code_hash(*roots: str) -> str:
-    """SHA-256 over these files of the package, or scripts, and all of the package they need.
-
-    The same weights under changed code are another system.
-    """
-    package, found, waiting = ASSETS.parent / "et_lite", set[Path](), list(roots)
-    while waiting:
-        name = waiting.pop()
-        places = (package / f"{name}.py", SCRIPTS / f"{name}.py", *(package / name).glob("*.py"))
-        for file in {place for place in places if place.is_file()} - found:
-            found.add(file)
-            waiting += re.findall(r"^from et_lite\.(\w+)", file.read_text(encoding="utf-8"), re.M)
-    return hashlib.sha256("".join(map(file_hash, sorted(found))).encode()).hexdigest()
-
-
-def crops(corpus: Path, limit: int | None) -> Iterator[Crop]:
-    """The evaluation crops, or `limit` of each domain evenly over the table."""
-    with open(TABLE, newline="", encoding="utf-8") as file:
-        domains = {row["crop"]: row["domain"] for row in csv.DictReader(file)}
-    wanted = set(domains)
-    if limit is not None:
-        wanted = set[str]()
-        for domain in set(domains.values()):
-            names = [name for name, other in domains.items() if other == domain]
-            wanted |= {names[i * len(names) // limit] for i in range(limit)}
-    yield from (crop for crop in evaluation_crops(TABLE, corpus, RATE) if crop.name in wanted)
-
-
 def measured(system: System, chosen: Iterable[Crop], cache: Path) -> Measured:
     """The metrics of every crop, from the cache where it has them."""
-    key = hashlib.sha256(f"{system.identity} {system.code} {file_hash(TABLE)}".encode()).hexdigest()
-    file = cache / f"{system.name}-{key[:16]}.json"
-    known: Measured = json.loads(file.read_text()) if file.exists() else {}
+    folder = cache / f"{system.name}-{version_of(system.identity, system.code, file_hash(TABLE))}"
     found: Measured = {}
     for crop in tqdm(chosen, system.name, disable=None, unit="crop"):
-        if crop.name not in known:
-            known[crop.name] = measure(system, crop.wave)
-            write_json(file, known)
-        found[crop.name] = known[crop.name]
+        file = folder / f"{crop.name}.json"
+        found[crop.name] = remembered(file, partial(measure, system, crop.wave))
     return found
 
 
@@ -176,13 +122,7 @@ def measure(system: System, wave: np.ndarray) -> dict[str, float]:
     begin = time.perf_counter()
     rebuilt, more = system.rebuild(wave)
     seconds = time.perf_counter() - begin
-    pair = rebuilt[None], wave[None]
-    values = {
-        "mel_distance": mel_distance(*pair, RATE),
-        "stft_distance": stft_distance(*pair),
-        "si_sdr": si_sdr(*pair),
-    }
-    return {**values, **more, "seconds": seconds}
+    return {**distances(rebuilt[None], wave[None], RATE), **more, "seconds": seconds}
 
 
 def result_rows(
@@ -217,11 +157,11 @@ def result_rows(
 def latent_rows(name: str, corpus: Path, plan: Plan, cache: Path) -> list[dict[str, object]]:
     """The statistics of one autoencoder's latents, from the cache where it has them."""
     autoencoder = load_autoencoder(name)
-    code = code_hash("latent_statistics")
+    code = code_hash(SCRIPTS / "latent_statistics.py")
     data = file_hash(corpus / "manifest.csv") + file_hash(TABLE)
-    key = hashlib.sha256(f"{fingerprint(autoencoder)} {code} {plan} {data}".encode()).hexdigest()
-    file = cache / f"latents-{name}-{key[:16]}.json"
-    if not file.exists():
+    version = version_of(fingerprint(autoencoder), code, str(plan), data)
+
+    def compute() -> list[dict[str, object]]:
         clips = corpus_clips(corpus, "train", plan.latent_minutes, RATE, seed=SEED)
         encoded = (
             (domain, autoencoder.encode(torch.from_numpy(wave)[None]))
@@ -229,11 +169,12 @@ def latent_rows(name: str, corpus: Path, plan: Plan, cache: Path) -> list[dict[s
         )
         store = LatentStore.collect(encoded, autoencoder.identity)
         waves: dict[str, list[np.ndarray]] = {}
-        for crop in crops(corpus, plan.crops):
+        for crop in crops(corpus, plan.crops)[1]:
             waves.setdefault(crop.domain, []).append(crop.wave)
         rows = latent_statistics.measure(autoencoder, store, waves, plan.steps, SEED)
-        write_json(file, [{"system": name, **row._asdict()} for row in rows])
-    found: list[dict[str, object]] = json.loads(file.read_text())
+        return [{"system": name, **row._asdict()} for row in rows]
+
+    found: list[dict[str, object]] = remembered(cache / f"latents-{name}-{version}.json", compute)
     return found
 
 
@@ -255,10 +196,10 @@ def _cell(value: object) -> object:
 def run(corpus: Path, output: Path, cache: Path, plan: Plan, latents: list[str]) -> None:
     """Measure everything, and write both tables and their card."""
     systems = [autoencoder_system(name) for name in REGISTRY]
-    systems += [*map(codec_system, CODECS), *map(opus_system, BITRATES)]
+    systems += map(opus_system, BITRATES)
     systems.append(linear_system(corpus, plan.linear_minutes))
-    chosen = {crop.name: (crop.domain, crop.unit) for crop in crops(corpus, plan.crops)}
-    found = {s.name: measured(s, crops(corpus, plan.crops), cache) for s in systems}
+    chosen = {crop.name: (crop.domain, crop.unit) for crop in crops(corpus, plan.crops)[1]}
+    found = {s.name: measured(s, crops(corpus, plan.crops)[1], cache) for s in systems}
     found_latents = [row for name in latents for row in latent_rows(name, corpus, plan, cache)]
     write_table(output / "base_autoencoder.csv", result_rows(found, chosen))
     write_table(output / "base_latents.csv", found_latents)

@@ -3,6 +3,7 @@
 from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
+from typing import TypeVar
 
 import numpy as np
 import pytest
@@ -11,12 +12,12 @@ import torch
 from et_lite.autoencoders import SpectralAutoencoder
 from et_lite.codec import ElasticCodec
 from et_lite.config import (
-    SYSTEMS,
     DiscriminatorConfig,
     NetworkConfig,
     PredictorConfig,
     SpectralVAEConfig,
     TrainingConfig,
+    preset,
 )
 from et_lite.data import LatentStore
 from et_lite.layers import Posterior
@@ -31,6 +32,16 @@ TINY = TrainingConfig(
     batch=3,
     frames=24,
 )
+
+
+ModuleType = TypeVar("ModuleType", bound=torch.nn.Module)
+
+
+def awake(module: ModuleType) -> ModuleType:
+    """A network whose every weight has an effect; some start as zeros or identities."""
+    for parameter in module.parameters():
+        torch.nn.init.normal_(parameter, std=0.3)
+    return module
 
 
 @pytest.fixture(autouse=True)
@@ -52,9 +63,8 @@ def tiny_of() -> Callable[[str], TrainingConfig]:
     """The tiny configuration of a named system."""
 
     def configure(system: str) -> TrainingConfig:
-        own = SYSTEMS[system]
-        loss = own.loss or TINY.loss
-        return replace(TINY, method=own.method, selection=own.selection, loss=loss)
+        own = preset("paper", system)
+        return replace(TINY, method=own.method, selection=own.selection, loss=own.loss)
 
     return configure
 

@@ -1,5 +1,7 @@
 """Latent stores and the clips they are made from."""
 
+from pathlib import Path
+
 import numpy as np
 import pytest
 import torch
@@ -96,12 +98,37 @@ def corpus(tmp_path):
 
 def test_corpus_clips_join_short_files_of_one_set(corpus) -> None:
     clips = list(corpus_clips(corpus, "train", 10, 100))
-    assert [domain for domain, _ in clips] == ["music"] + ["speech"] * 4
-    assert all(10 <= len(wave) / 100 <= 31 for _, wave in clips)
-    for _, wave in clips[1:]:
+    assert [domain for domain, _ in clips] == ["music"] * 2 + ["speech"] * 4
+    assert all(10 <= len(wave) / 100 <= 41 for _, wave in clips)
+    for _, wave in clips[2:]:
         pieces = {round(v * 32768) for v in np.unique(wave)} - {0}
         assert len({p % 2 for p in pieces}) == 1  # odd values are set a, even ones set b
         assert (wave == 0).sum() == 20 * (len(pieces) - 1)  # gaps of 0.2 s
+
+
+def test_corpus_clips_give_a_long_file_piece_after_piece_and_no_sample_twice(corpus) -> None:
+    samples = np.arange(1, 70 * 100 + 1).astype(np.int16)
+    np.save(corpus / "audio" / "music-train.npy", samples)
+    clips = [wave for _, wave in corpus_clips(corpus, "train", 10, 100, sets=["m"])]
+    heard = np.sort(np.concatenate(clips)[np.concatenate(clips) > 0] * 32768)
+    assert (np.diff(heard) >= 1).all() and len(heard) >= 60 * 100
+    alone = next(corpus_clips(corpus, "train", 0.1, 100, sets=["m"]))[1]
+    assert np.array_equal(alone, clips[0]) and len(alone) == 30 * 100
+
+
+def test_one_shard_is_mapped_and_not_read(tmp_path) -> None:
+    values = np.zeros((400_000, 64), np.float16)  # 51 MB
+    numbers = np.array([400_000]), np.array([0])
+    LatentStore(values, values, np.zeros(1, int), *numbers).save(tmp_path / "x.safetensors")
+
+    def own_memory() -> int:  # kB that belong to no file
+        status = Path("/proc/self/status").read_text()
+        return int(next(line for line in status.splitlines() if "RssAnon" in line).split()[1])
+
+    before = own_memory()
+    store = LatentStore.load(tmp_path / "x.safetensors")
+    store.batch(np.random.default_rng(0), torch.Generator().manual_seed(0), 8, 96)
+    assert own_memory() - before < 30_000
 
 
 def test_corpus_clips_respect_minutes_and_sets(corpus) -> None:

@@ -18,6 +18,7 @@ from et_lite.segments import Segmentation
 from et_lite.solvers import solve_rows
 from et_lite.training import Trainer
 from scripts.plain_step import PlainTrainer, plain_pass
+from tests.unit.conftest import awake
 
 
 def in_float64(config: TrainingConfig) -> ReBottleneck:
@@ -28,7 +29,7 @@ def in_float64(config: TrainingConfig) -> ReBottleneck:
     # The real networks compute a few statistics in float32.
     method.encoder = nn.Conv1d(channels, 2 * channels, 3, padding=1)
     method.decoder = nn.Conv1d(channels, channels, 3, padding=1)
-    nn.init.normal_(method.predictor.start)
+    awake(method.predictor)
 
     def encode(x: torch.Tensor) -> Posterior:
         mean, raw = method.encoder(x).chunk(2, dim=1)

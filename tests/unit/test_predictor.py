@@ -7,18 +7,26 @@ from et_lite.config import PredictorConfig
 from et_lite.predictor import Predictor, replaced_loss, rollout_loss, step_costs
 from et_lite.segments import Segmentation
 from scripts.plain_step import plain_mix
+from tests.unit.conftest import awake
 
 
 @pytest.fixture
 def predictor() -> Predictor:
     torch.manual_seed(0)
-    model = Predictor(PredictorConfig(channels=5, hidden=7, layers=3, inner=9))
-    torch.nn.init.normal_(model.start)
-    return model
+    return awake(Predictor(PredictorConfig(channels=5, hidden=7, layers=3, inner=9)))
 
 
 def test_paper_predictor_has_511808_parameters() -> None:
     assert sum(p.numel() for p in Predictor(PredictorConfig()).parameters()) == 511_808
+
+
+def test_a_new_predictor_holds_the_frame_for_as_long_as_it_rolls() -> None:
+    torch.manual_seed(0)
+    latents = torch.randn(1, 64, 200)
+    with torch.no_grad():
+        rolled = Predictor(PredictorConfig()).rollout(latents, 12)
+    errors = (rolled - latents[:, None]).square().mean((0, 2, 3)).tolist()
+    assert errors[0] < 0.02 and max(errors) < 0.2
 
 
 def test_step_is_pytorchs_gru_cells_and_a_swiglu(predictor: Predictor) -> None:
@@ -28,6 +36,7 @@ def test_step_is_pytorchs_gru_cells_and_a_swiglu(predictor: Predictor) -> None:
         hidden = cell(hidden, state[:, layer])
         states.append(hidden)
     normal = hidden * (hidden.square().mean(-1, keepdim=True) + torch.finfo().eps).rsqrt()
+    normal = normal * predictor.norm.weight
     gated = torch.nn.functional.silu(predictor.gate(normal)) * predictor.value(normal)
     expected = predictor.leave(hidden + predictor.narrow(gated))
     got, after = predictor.step(frame, state)

@@ -22,7 +22,14 @@ from et_lite.config import (
 )
 from et_lite.data import LatentStore
 from et_lite.methods import build
-from et_lite.runs import MetricsLog, load_checkpoint, optimisers, save_checkpoint
+from et_lite.runs import (
+    MetricsLog,
+    autocast,
+    load_checkpoint,
+    optimisers,
+    save_checkpoint,
+    step_seeds,
+)
 from et_lite.segments import Segmentation
 from et_lite.storage import load_state, load_weights, save_state
 from et_lite.training import Trainer, publish, train
@@ -281,3 +288,35 @@ def test_config_survives_json_and_names_unknown_fields(tiny) -> None:
 def test_batches_need_clips_that_are_long_enough(store) -> None:
     with pytest.raises(ValueError, match="no clip has 100 latent frames"):
         store.batch(np.random.default_rng(0), torch.Generator(), 2, 100)
+
+
+def test_validation_is_logged_and_changes_nothing(tiny, store, tmp_path) -> None:
+    config = replace(tiny, steps=3)
+    unseen = store.of("speech")
+    method = train(config, store, tmp_path / "watched", save_every=2, valid=unseen)
+    alone = train(config, store, tmp_path / "alone", save_every=2)
+    assert all(map(torch.equal, method.state_dict().values(), alone.state_dict().values()))
+    with open(tmp_path / "watched" / "metrics.csv", newline="") as file:
+        found = {(int(r["step"]), r["name"]): float(r["value"]) for r in csv.DictReader(file)}
+    assert {key for key in found if "valid" in key[1]} == {
+        (step, f"valid_{keep}") for step in (2, 3) for keep in ("0.5", "1")
+    }
+    x = unseen.batch(*step_seeds(0, 0), 32, config.frames)
+    with torch.no_grad(), autocast(torch.device("cpu")):
+        whole = method.decode(method.encode(x).mean)
+        z = method.encode(x).mean
+        cuts = [method.path(clip).at(12).segmentation for clip in z]
+        rebuilt = [
+            method.unpack(method.pack(clip, cut), torch.tensor(cut.lengths))
+            for clip, cut in zip(z, cuts, strict=True)
+        ]
+        half = torch.cat([method.decode(clip[None]) for clip in rebuilt])
+    assert found[3, "valid_1"] == pytest.approx((whole - x).square().mean().item(), rel=1e-3)
+    assert found[3, "valid_0.5"] == pytest.approx((half - x).square().mean().item(), rel=1e-3)
+    assert abs(found[3, "valid_0.5"] / found[3, "valid_1"] - 1) > 3e-3
+
+
+def test_validation_leaves_out_what_a_method_cannot_reach(tiny_of, store, tmp_path) -> None:
+    train(replace(tiny_of("conv-downsample"), steps=1), store, tmp_path, valid=store)
+    log = (tmp_path / "metrics.csv").read_text()
+    assert "valid_0.5" in log and "valid_1" not in log

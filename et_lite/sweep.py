@@ -1,0 +1,204 @@
+"""One crop through trained models at every kept fraction, by every solver (book: evaluation)."""
+
+import time
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import NamedTuple
+
+import numpy as np
+import torch
+from torch import Tensor
+
+from et_lite import audio
+from et_lite.autoencoders import Autoencoder, fingerprint
+from et_lite.codec import Analysis, ElasticCodec, shipped, sound
+from et_lite.config import SYSTEMS
+from et_lite.methods import ReBottleneck
+from et_lite.metrics import distances
+from et_lite.payload import ElasticPayload
+from et_lite.segments import kept_length
+from et_lite.solvers import SOLVERS
+
+RATE = 22_050  # hertz, of every crop
+KEEPS = (0.2, 0.3, 0.4, 0.5, 0.6, 0.75, 0.9, 1.0)
+# A metric of one clip has its place here; a metric of a whole set, such as FAD, would store what it
+# needs of each clip beside these and be computed from many rows.
+SOUND_METRICS = ("mel_distance", "stft_distance", "si_sdr")
+LATENT_METRICS = ("inner_error", "latent_error")
+Row = dict[str, float | bool | str | None]
+
+
+class Cell(NamedTuple):
+    """How a crop is shortened, and whether it becomes sound again."""
+
+    solver: str
+    keep: float
+    heard: bool = True
+
+    @property
+    def name(self) -> str:
+        """Its name in the cache."""
+        return f"{self.solver} {self.keep!r}" + ("" if self.heard else " latents")
+
+
+@dataclass(frozen=True)
+class Model:
+    """A trained model and what is asked of it. Models of one system differ by their seed."""
+
+    codec: ElasticCodec
+    system: str
+    seed: int
+    cells: tuple[Cell, ...]
+
+
+class Encoded(NamedTuple):
+    """A crop's outer latents x (1, C, T), and the seconds that they took."""
+
+    latents: Tensor
+    seconds: float
+
+
+def load_models(
+    names: Sequence[str | Path] = (),
+    keeps: Sequence[float] = KEEPS,
+    solvers: Sequence[str] = (),
+    heard: bool = True,
+) -> list[Model]:
+    """Models by name or path, or all that ship, each with its cells.
+
+    `solvers` come beside a model's own where its method reads them. ValueError for what cannot be
+    swept or cannot be compared.
+    """
+    for keep in keeps:
+        kept_length(1, keep)
+    for solver in solvers:
+        if solver not in SOLVERS:
+            raise ValueError(f"solver {solver!r} is not one of {', '.join(SOLVERS)}: name one")
+    models = [_model(name, keeps, solvers, heard) for name in names or shipped()]
+    if not models or not keeps:
+        raise ValueError(f"there are {len(models)} models and {len(keeps)} fractions: name some")
+    for solver in solvers:
+        if not any(cell.solver == solver for model in models for cell in model.cells):
+            raise ValueError(f"solver {solver!r} is for none of these models: add et-greedy")
+    _check_comparable(models)
+    return models
+
+
+def _model(name: str | Path, keeps: Sequence[float], solvers: Sequence[str], heard: bool) -> Model:
+    codec = ElasticCodec.from_pretrained(name)
+    seed = codec.method.config.seed
+    # Seeds beyond the first are stored as NAME.SEED; et-dp@0.5 is no seed of et-dp@0.
+    system = codec.name if codec.name in SYSTEMS else codec.name.removesuffix(f".{seed}")
+    usable = [solver for solver in (codec.solver, *solvers) if _reads(codec.method, solver)]
+    return Model(
+        codec,
+        system,
+        seed,
+        tuple(Cell(s, keep, heard) for s in dict.fromkeys(usable) for keep in dict.fromkeys(keeps)),
+    )
+
+
+def _reads(method: ReBottleneck, solver: str) -> bool:
+    """Whether a method can choose by this solver; some have their own way only."""
+    try:
+        method.path(torch.zeros(method.config.network.channels, 2), solver)
+    except ValueError:
+        return False
+    return True
+
+
+def _check_comparable(models: Sequence[Model]) -> None:
+    """ValueError unless all have one autoencoder and no two are the same seed of a system."""
+    first = models[0]
+    for index, model in enumerate(models):
+        mine, other = model.codec.autoencoder, first.codec.autoencoder
+        if fingerprint(mine) != fingerprint(other):
+            raise ValueError(
+                f"{model.codec.name} belongs to {mine.name} and {first.codec.name} to "
+                f"{other.name}: evaluate models of one autoencoder at a time"
+            )
+        for earlier in models[:index]:
+            if (earlier.system, earlier.seed) == (model.system, model.seed):
+                raise ValueError(
+                    f"{earlier.codec.name} and {model.codec.name} are both {model.system} with "
+                    f"seed {model.seed}: name one of them"
+                )
+
+
+def encode(autoencoder: Autoencoder, wave: np.ndarray) -> Encoded:
+    """Posterior mean of a crop (n,): the same for every model."""
+    begin = time.perf_counter()
+    at_rate = audio.resample(wave[None], RATE, autoencoder.sample_rate)
+    latents = autoencoder.encode(torch.from_numpy(at_rate)).mean
+    return Encoded(latents, time.perf_counter() - begin)
+
+
+def measure_alone(autoencoder: Autoencoder, encoded: Encoded, wave: np.ndarray) -> Row:
+    """The row of the autoencoder by itself, which bounds every model's."""
+    begin = time.perf_counter()
+    rebuilt = sound(autoencoder, encoded.latents, RATE, len(wave))
+    seconds = encoded.seconds + time.perf_counter() - begin
+    frames = encoded.latents.shape[-1]
+    size: Row = {"frames": frames, "kept": frames, "reached": True, "side_bits": 0.0}
+    return {**size, **distances(rebuilt, wave[None], RATE), "latent_error": 0.0, "seconds": seconds}
+
+
+@torch.no_grad()
+def measure(
+    codec: ElasticCodec, encoded: Encoded, wave: np.ndarray, cells: Iterable[Cell]
+) -> dict[str, Row]:
+    """A row for each cell by its name. All cells share one analysis of the crop (n,).
+
+    `seconds` are those that compressing and decompressing the crop at this cell alone would take,
+    without the sound where none is made. A cell that the method cannot reach has its size alone.
+    """
+    rows: dict[str, Row] = {}
+    begin = time.perf_counter()
+    bare = codec.recode(encoded.latents, RATE, len(wave))
+    recoding = time.perf_counter() - begin
+    cells = list(cells)
+    for solver in dict.fromkeys(cell.solver for cell in cells):
+        begin = time.perf_counter()
+        analysis = codec.with_solver(bare, solver)
+        analysing = recoding + time.perf_counter() - begin
+        for cell in (cell for cell in cells if cell.solver == solver):
+            begin = time.perf_counter()
+            at = codec.at(analysis, cell.keep)
+            before = analysing if at is analysis else 0.0  # else it was analysed anew just now
+            payload = codec.pack(at, cell.keep)
+            row = rows[cell.name] = _size(payload)
+            if payload.reached:
+                x = codec.latents(*_kept(payload))
+                rebuilt = sound(codec.autoencoder, x, RATE, len(wave)) if cell.heard else None
+                row["seconds"] = encoded.seconds + before + time.perf_counter() - begin
+                row |= latent_errors(codec, at, payload, x)
+                row |= {} if rebuilt is None else distances(rebuilt, wave[None], RATE)
+    return rows
+
+
+def _kept(payload: ElasticPayload) -> tuple[Tensor, Tensor]:
+    """Anchors (C, N) and lengths (N,) of the one stream."""
+    return torch.from_numpy(payload.anchors[0]), torch.from_numpy(payload.lengths[0])
+
+
+def _size(payload: ElasticPayload) -> Row:
+    return {
+        "frames": payload.frames,
+        "kept": payload.kept,
+        "reached": payload.reached,
+        "side_bits": payload.side_information_bits,
+    }
+
+
+def latent_errors(codec: ElasticCodec, at: Analysis, payload: ElasticPayload, x: Tensor) -> Row:
+    """Mean squared errors before and after the method's decoder.
+
+    `inner_error` compares z with what comes back of what is kept of it. It means something
+    between solvers on the same weights alone, since every model has inner latents of its own.
+    """
+    inner = codec.method.unpack(*_kept(payload))
+    return {
+        "inner_error": float((inner - at.latents[0]).square().mean()),
+        "latent_error": float((x - at.outer).square().mean()),
+    }
