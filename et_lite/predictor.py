@@ -4,9 +4,6 @@ A frame that the rollout from the last kept frame comes close to need not be kep
 (Bralios et al. 2026, section 2.2; book: predictor).
 """
 
-from collections.abc import Iterator
-from itertools import count, islice
-
 import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
@@ -87,16 +84,15 @@ class Predictor(nn.Module):
         Entry [b, l − 1, :, a] predicts frame a + l from anchor a; it means something only
         where a + l < T. Gradients pass through the first `tracked` steps, `None` being all.
         """
-        return as_table(latents, list(islice(self.ahead(latents, tracked), horizon)))
-
-    def ahead(self, latents: Tensor, tracked: int | None = None) -> Iterator[Tensor]:
-        """The steps of a rollout from every frame of (B, C, T), one at a time: (B · T, C) each."""
-        frame, state = latents.transpose(1, 2).reshape(-1, latents.shape[1]), None
-        for step in count():
+        batch, channels, frames = latents.shape
+        frame, state, steps = latents.transpose(1, 2).reshape(-1, channels), None, []
+        for step in range(horizon):
             wanted = torch.is_grad_enabled() and (tracked is None or step < tracked)
             with torch.set_grad_enabled(wanted):
                 frame, state = self.step(frame, state)
-            yield frame
+            steps.append(frame)
+        stacked = torch.stack(steps) if steps else latents.new_zeros(0, batch * frames, channels)
+        return stacked.view(horizon, batch, frames, channels).permute(1, 0, 3, 2)
 
     def unroll(self, anchors: Tensor, lengths: Tensor) -> Tensor:
         """Rebuild the frames from what is kept: anchors (C, N) and lengths (N,) to (C, T).
@@ -119,13 +115,6 @@ class Predictor(nn.Module):
             frame, state = self.step(frame[:stay], None if state is None else state[:stay])
             pieces.append(frame[:rows])
         return torch.cat(pieces)[places.argsort().to(anchors.device)].t()
-
-
-def as_table(latents: Tensor, steps: list[Tensor]) -> Tensor:
-    """The steps that a rollout took from latents (B, C, T) so far, as (B, L, C, T)."""
-    batch, channels, frames = latents.shape
-    stacked = torch.stack(steps) if steps else latents.new_zeros(0, batch * frames, channels)
-    return stacked.view(len(steps), batch, frames, channels).permute(1, 0, 3, 2)
 
 
 def _gru(cell: nn.GRUCell, x: Tensor, state: Tensor) -> Tensor:

@@ -1,14 +1,12 @@
 """Elastic Time: keep the frames that the predictor cannot guess, roll the others out again."""
 
-from itertools import islice
-
 import numpy as np
 import torch
 from torch import Tensor
 
 from et_lite.config import TrainingConfig
 from et_lite.methods.base import ReBottleneck, TrainingPass, anchors_of
-from et_lite.predictor import Predictor, as_table, replaced_loss, rollout_loss, step_costs
+from et_lite.predictor import Predictor, replaced_loss, rollout_loss, step_costs
 from et_lite.segments import Segmentation
 from et_lite.solvers import solve, solve_rows
 from et_lite.solvers.selection import SelectionPath
@@ -59,20 +57,26 @@ class ElasticTime(ReBottleneck):
         settings, tracked = self.config.selection, self.config.loss.horizon
         longest = max(min(settings.max_offset, z.shape[-1] - 1), tracked)
         # Greedy selection lengthens a segment frame by frame: a short table leads to the same
-        # choice unless a segment fills it, which few do; then the same rollout goes on.
+        # choice in every clip of which no segment fills it.
         short_first = settings.solver == "greedy" and tracked < longest
-        ahead, steps = self.predictor.ahead(z, tracked), list[Tensor]()
-        for horizon in (tracked, longest) if short_first else (longest,):
-            steps += islice(ahead, horizon - len(steps))
-            predictions = as_table(z, steps)
+        predictions = self.predictor.rollout(z, tracked if short_first else longest, tracked)
+        segmentations = self._solve(z, predictions, targets)
+        full = [b for b, s in enumerate(segmentations) if s.max_offset == tracked]
+        if short_first and full:
             with torch.no_grad():
-                costs = step_costs(z, predictions[:, : settings.max_offset])
-            # The one transfer to the host; the solvers know numbers only.
-            chosen = solve_rows(settings.solver, costs.cpu().numpy(), targets)
-            segmentations = [selection.segmentation for selection in chosen]
-            if max(s.max_offset for s in segmentations) < horizon:
-                break
+                further = self.predictor.rollout(z[full], longest)
+            for clip, found in zip(full, self._solve(z[full], further, targets[full]), strict=True):
+                segmentations[clip] = found
         return predictions, segmentations
+
+    def _solve(self, z: Tensor, predictions: Tensor, targets: np.ndarray) -> list[Segmentation]:
+        """What the trained solver makes of the costs of these rollouts."""
+        settings = self.config.selection
+        with torch.no_grad():
+            costs = step_costs(z, predictions[:, : settings.max_offset])
+        # The one transfer to the host; the solvers know numbers only.
+        chosen = solve_rows(settings.solver, costs.cpu().numpy(), targets)
+        return [selection.segmentation for selection in chosen]
 
     @torch.no_grad()
     def costs(self, z: Tensor) -> np.ndarray:
