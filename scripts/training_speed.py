@@ -310,8 +310,8 @@ def page(results: dict[str, dict[str, Cell]]) -> str:
     """All tables, and what made them."""
     text = [f"## {TABLES[kind][0]}\n\n{TABLES[kind][1](cells)}" for kind, cells in results.items()]
     cells = [cell for table in results.values() for cell in table.values()]
-    origins = sorted({f"{cell['commit']}, {cell['machine']}" for cell in cells})
-    return "\n\n".join([*text, f"Commit {'; '.join(origins)}."])
+    commits, machines = (sorted({cell[k] for cell in cells}) for k in ("commit", "machine"))
+    return "\n\n".join([*text, f"Commit {', '.join(commits)}. {'; '.join(machines)}."])
 
 
 def main() -> None:

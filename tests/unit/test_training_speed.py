@@ -77,7 +77,7 @@ def test_a_watched_step_is_the_same_step(small, tiny_of, store) -> None:
 
 def test_tables_hold_every_cell_and_say_where_there_is_no_bf16(small, store, monkeypatch) -> None:
     monkeypatch.setattr(runs, "has_bf16", lambda kind: False)
-    made = {"commit": "here", "machine": "a machine"}
+    made = {"commit": "here", "machine": "A machine"}
     wanted = {
         "plain": ["paper/et-greedy"],
         "parts": ["paper/et-greedy"],
@@ -93,7 +93,7 @@ def test_tables_hold_every_cell_and_say_where_there_is_no_bf16(small, store, mon
     rows = {line.split(" | ")[0]: line for line in page.splitlines()}
     assert rows["| hnet-yoto"].startswith("| hnet-yoto |  |  | ")
     assert "| codecslime, melt" in rows and "| codecslime, cool" in rows
-    assert page.endswith("Commit here, a machine.")
+    assert page.endswith("Commit here. A machine.")
 
 
 def test_every_system_is_planned_at_every_preset() -> None:
