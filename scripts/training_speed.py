@@ -267,8 +267,8 @@ def parts_table(cells: dict[str, Cell]) -> str:
 def plain_table(cells: dict[str, Cell]) -> str:
     """Seconds of a step, before and after."""
     rows = [*PLAIN, *OURS]
-    gains = {"same precision": rows[2], "with bf16": rows[3]}
-    lines = [f"| step, s | {' | '.join(rows)} | {' | '.join(gains)} |", "|---" * 7 + "|"]
+    gains = {"in float32": (0, 2), "in bf16": (1, 3), "float32 to bf16": (0, 3)}
+    lines = [f"| step, s | {' | '.join(rows)} | {' | '.join(gains)} |", "|---" * 8 + "|"]
     for key, cell in cells.items():
         shown = [
             f"{median(cell[row]):.2f} ({min(cell[row]):.2f} – {max(cell[row]):.2f})"
@@ -276,10 +276,9 @@ def plain_table(cells: dict[str, Cell]) -> str:
             else "no bf16 here"
             for row in rows
         ]
-        shown += [
-            f"{median(cell[rows[0]]) / median(cell[row]):.2f} ×" if row in cell else ""
-            for row in gains.values()
-        ]
+        for before, after in ((rows[i], rows[j]) for i, j in gains.values()):
+            there = before in cell and after in cell
+            shown.append(f"{median(cell[before]) / median(cell[after]):.2f} ×" if there else "")
         lines.append(f"| {key.replace('/', ', ')} | {' | '.join(shown)} |")
     return "\n".join(lines)
 
