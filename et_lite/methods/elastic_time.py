@@ -57,18 +57,26 @@ class ElasticTime(ReBottleneck):
         settings, tracked = self.config.selection, self.config.loss.horizon
         longest = max(min(settings.max_offset, z.shape[-1] - 1), tracked)
         # Greedy selection lengthens a segment frame by frame: a short table leads to the same
-        # choice unless a segment fills it, which few do.
+        # choice in every clip of which no segment fills it.
         short_first = settings.solver == "greedy" and tracked < longest
-        for horizon in (tracked, longest) if short_first else (longest,):
-            predictions = self.predictor.rollout(z, horizon, tracked)
+        predictions = self.predictor.rollout(z, tracked if short_first else longest, tracked)
+        segmentations = self._solve(z, predictions, targets)
+        full = [b for b, s in enumerate(segmentations) if s.max_offset == tracked]
+        if short_first and full:
             with torch.no_grad():
-                costs = step_costs(z, predictions[:, : settings.max_offset])
-            # The one transfer to the host; the solvers know numbers only.
-            chosen = solve_rows(settings.solver, costs.cpu().numpy(), targets)
-            segmentations = [selection.segmentation for selection in chosen]
-            if max(s.max_offset for s in segmentations) < horizon:
-                break
+                further = self.predictor.rollout(z[full], longest)
+            for clip, found in zip(full, self._solve(z[full], further, targets[full]), strict=True):
+                segmentations[clip] = found
         return predictions, segmentations
+
+    def _solve(self, z: Tensor, predictions: Tensor, targets: np.ndarray) -> list[Segmentation]:
+        """What the trained solver makes of the costs of these rollouts."""
+        settings = self.config.selection
+        with torch.no_grad():
+            costs = step_costs(z, predictions[:, : settings.max_offset])
+        # The one transfer to the host; the solvers know numbers only.
+        chosen = solve_rows(settings.solver, costs.cpu().numpy(), targets)
+        return [selection.segmentation for selection in chosen]
 
     @torch.no_grad()
     def costs(self, z: Tensor) -> np.ndarray:

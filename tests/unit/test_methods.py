@@ -107,33 +107,38 @@ def test_whole_step_is_the_plain_one(
         torch.testing.assert_close(ours, theirs, rtol=1e-4, atol=1e-5 * scale)
 
 
-def horizons_of(method: ReBottleneck, z: torch.Tensor, targets: np.ndarray) -> list[int]:
-    """The rollouts that choosing frames takes; its choice must be that of the whole table."""
-    rollout, seen = method.predictor.rollout, []
+def rows_to_choose(method: ReBottleneck, z: torch.Tensor, targets: np.ndarray) -> list[int]:
+    """The rows of each step that choosing frames takes; its choice must be the whole table's."""
+    step, rows = method.predictor.step, []
 
-    def counted(latents, horizon, tracked=None):
-        seen.append(horizon)
-        return rollout(latents, horizon, tracked)
+    def counted(frame, state=None):
+        rows.append(len(frame))
+        return step(frame, state)
 
-    method.predictor.rollout = counted
+    method.predictor.step = counted
     _, segmentations = method._choose(z, targets)
+    method.predictor.step = step
     with torch.no_grad():
-        costs = step_costs(z, rollout(z, method.config.selection.max_offset)).numpy()
-    whole = solve_rows(method.config.selection.solver, costs, targets)
+        costs = step_costs(z, method.predictor.rollout(z, method.config.selection.max_offset))
+    whole = solve_rows(method.config.selection.solver, costs.numpy(), targets)
     assert segmentations == [selection.segmentation for selection in whole]
-    return seen
+    return rows
 
 
-def test_greedy_takes_the_long_table_only_where_a_segment_fills_the_short_one(tiny) -> None:
+def test_greedy_takes_the_long_table_only_of_clips_where_a_segment_fills_the_short_one(
+    tiny,
+) -> None:
     method = build(tiny)
     nn.init.zeros_(method.predictor.leave.weight)
     nn.init.zeros_(method.predictor.leave.bias)
-    noise, silence = torch.randn(2, 8, 24), torch.zeros(2, 8, 24)
-    assert horizons_of(method, noise, np.array([20, 22])) == [5]
-    assert horizons_of(method, silence, np.array([20, 20])) == [5]  # four replaced frames
-    assert horizons_of(method, silence, np.array([20, 19])) == [5, 12]  # five fill the table
+    noise, silence, short = torch.randn(2, 8, 24), torch.zeros(2, 8, 24), [2 * 24] * 5
+    assert rows_to_choose(method, noise, np.array([20, 22])) == short
+    assert rows_to_choose(method, silence, np.array([20, 20])) == short  # four replaced frames
+    # Five replaced frames fill the table of one of the clips.
+    assert rows_to_choose(method, silence, np.array([20, 19])) == short + [24] * 12
+    assert rows_to_choose(method, silence, np.array([12, 16])) == short + [2 * 24] * 12
     exact = build(replace(tiny, selection=replace(tiny.selection, solver="dp")))
-    assert horizons_of(exact, noise, np.array([20, 22])) == [12]
+    assert rows_to_choose(exact, noise, np.array([20, 22])) == [2 * 24] * 12
 
 
 @pytest.mark.parametrize("name", ["elastic_time", "uniform_hold"])
