@@ -57,7 +57,7 @@ class Trainer:
             part.requires_grad_(name not in stage.frozen)
         self.method.zero_grad()  # a frozen part that held a gradient would still be stepped
         self.discriminator = LatentDiscriminator(self.config.discriminator).to(self.device)
-        self.main = optimisers(self.method, settings)
+        self.main = optimisers(self.method, settings, slow=self.method.auxiliary_parameters())
         self.against = torch.optim.AdamW(
             self.discriminator.parameters(),
             lr=settings.discriminator_lr,
@@ -113,7 +113,7 @@ class Trainer:
         auxiliary = list(result.auxiliary.values())
         torch.stack(list(terms.values())).sum().backward(retain_graph=bool(auxiliary))
         if auxiliary:
-            own = result.auxiliary_parameters
+            own = self.method.auxiliary_parameters()
             torch.stack(auxiliary).sum().backward(inputs=own)
         nn.utils.clip_grad_norm_(self.method.parameters(), self.config.optimiser.clip_norm)
         for optimiser in self.main:

@@ -17,7 +17,7 @@ from torch import Tensor
 from tqdm.auto import tqdm
 
 from et_lite.autoencoders import Autoencoder
-from et_lite.config import LITE, PredictorConfig, SelectionConfig
+from et_lite.config import OptimiserConfig, PredictorConfig, SelectionConfig
 from et_lite.data import LatentStore
 from et_lite.predictor import Predictor, rollout_loss, step_costs
 from et_lite.runs import autocast, optimisers, prepare_cpu, set_rates, step_seeds
@@ -25,6 +25,7 @@ from et_lite.segments import kept_length
 from et_lite.solvers import solve
 
 STEPS = 800  # of the predictor: about five minutes on one thread with bf16
+OPTIMISER = OptimiserConfig(muon_lr=5e-3, adamw_lr=1e-3)  # of the predictor
 BATCH, FRAMES = 32, 96  # clips a step and latent frames a clip, as in the `lite` preset
 HORIZONS, LAGS = 5, 12
 QUIETER = 0.1  # −20 dB
@@ -63,7 +64,7 @@ def train_predictor(
 ) -> Predictor:
     """The package's predictor, trained on posterior means with the method's rollout term alone.
 
-    Optimisers, batch and crop are those of the `lite` preset. Means, not samples: they are what
+    Batch and crop are those of the `lite` preset. Means, not samples: they are what
     is kept when a file is compressed.
     """
     device = torch.device("cuda" if torch.cuda.is_available() else "cpu")
@@ -73,14 +74,14 @@ def train_predictor(
     predictor = Predictor(config or PredictorConfig(channels=channels)).to(device)
     means = replace(store, scale=np.zeros_like(store.scale))
     frames = min(FRAMES, int(store.lengths.max()))
-    both = optimisers(predictor, LITE.optimiser)
+    both = optimisers(predictor, OPTIMISER)
     for step in tqdm(range(steps), "predictor", leave=False, disable=None):
         x = means.batch(*step_seeds(seed, step), BATCH, frames).to(device)
         with autocast(device):
             loss = rollout_loss(x, predictor.rollout(x, HORIZONS), HORIZONS)
         predictor.zero_grad()
         loss.backward()
-        torch.nn.utils.clip_grad_norm_(predictor.parameters(), LITE.optimiser.clip_norm)
+        torch.nn.utils.clip_grad_norm_(predictor.parameters(), OPTIMISER.clip_norm)
         set_rates(both, 0.5 + 0.5 * math.cos(math.pi * step / steps))
         for optimiser in both:
             optimiser.step()

@@ -44,7 +44,7 @@ class PlainTrainer(Trainer):
         for optimiser in self.main:
             optimiser.zero_grad()
         torch.stack(list(terms.values())).sum().backward(retain_graph=True)
-        own = result.auxiliary_parameters
+        own = self.method.auxiliary_parameters()
         torch.stack(list(auxiliary.values())).sum().backward(inputs=own)
         nn.utils.clip_grad_norm_(self.method.parameters(), self.config.optimiser.clip_norm)
         for optimiser in self.main:
@@ -76,7 +76,6 @@ def plain_pass(
             "rollout": loss.rollout * rollout_loss(z, predictions, loss.horizon),
             "replaced": loss.replaced * replaced_loss(z, mixed, offsets),
         },
-        auxiliary_parameters=list(method.predictor.parameters()),
         kept_fraction=float((offsets == 0).double().mean()),
     )
 

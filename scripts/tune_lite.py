@@ -32,7 +32,7 @@ RATE, KEEP, STEPS = 22_050, 0.5, 200
 # Where the search began.
 START = replace(
     preset("lite"),
-    optimiser=replace(preset("lite").optimiser, muon_lr=5e-3, adamw_lr=1e-3),
+    optimiser=replace(preset("lite").optimiser, muon_lr=5e-3, adamw_lr=1e-3, auxiliary_rate=1.0),
     loss=LossConfig(),
 )
 Change = Callable[[TrainingConfig], TrainingConfig]

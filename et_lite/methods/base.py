@@ -36,14 +36,13 @@ class Stage:
 class TrainingPass:
     """What one forward pass hands to the trainer.
 
-    `auxiliary` are weighted terms whose gradient goes to `auxiliary_parameters` alone, `terms`
+    `auxiliary` are weighted terms whose gradient goes to the method's auxiliary part alone, `terms`
     those that train the method as a whole.
     """
 
     rebuilt: Tensor  # (B, C, T), compared with the input by the trainer
     kl: Tensor
     auxiliary: dict[str, Tensor]
-    auxiliary_parameters: list[nn.Parameter]
     kept_fraction: float
     terms: dict[str, Tensor] = field(default_factory=dict)
 
@@ -107,6 +106,10 @@ class ReBottleneck(nn.Module, ABC):
         rebuilt = self.unpack(anchors, torch.from_numpy(whole.lengths.copy()))
         return rebuilt.view(channels, batch, frames).transpose(0, 1)
 
+    def auxiliary_parameters(self) -> list[nn.Parameter]:
+        """What learns from auxiliary terms too, at a rate of its own; nothing by default."""
+        return []
+
     def stage(self, progress: float) -> Stage:
         """The stage of a training step at `progress`, 0 to 1; by default there is one."""
         return Stage()
@@ -141,7 +144,6 @@ class HoldingMethod(ReBottleneck):
             rebuilt=self.decode(self.rebuild(z, segmentations)),
             kl=posterior.kl(),
             auxiliary={},
-            auxiliary_parameters=[],
             kept_fraction=float(np.mean([s.kept_fraction for s in segmentations])),
         )
 

@@ -2,7 +2,7 @@
 
 import numpy as np
 import torch
-from torch import Tensor
+from torch import Tensor, nn
 
 from et_lite.config import TrainingConfig
 from et_lite.methods.base import ReBottleneck, TrainingPass, anchors_of
@@ -24,6 +24,10 @@ class ElasticTime(ReBottleneck):
             )
         self.predictor = Predictor(config.predictor)
 
+    def auxiliary_parameters(self) -> list[nn.Parameter]:
+        """The predictor's."""
+        return list(self.predictor.parameters())
+
     def training_pass(self, x: Tensor, targets: np.ndarray, noise: torch.Generator) -> TrainingPass:
         """Encode, choose from one table, roll out what was chosen and decode (book: training).
 
@@ -44,7 +48,6 @@ class ElasticTime(ReBottleneck):
                 "rollout": loss.rollout * rollout_loss(z, predictions, loss.horizon),
                 "replaced": loss.replaced * replaced_loss(z, mixed, offsets),
             },
-            auxiliary_parameters=list(self.predictor.parameters()),
             kept_fraction=float(np.mean([s.kept_fraction for s in segmentations])),
         )
 

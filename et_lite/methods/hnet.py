@@ -44,7 +44,6 @@ class HNet(HoldingMethod):
             rebuilt=self.decode(mixed, keep),
             kl=posterior.kl(),
             auxiliary={},
-            auxiliary_parameters=[],
             kept_fraction=starts.float().mean().item(),
             terms={"ratio": self.config.hnet.ratio * ratio_loss(chance, starts, keep)},
         )

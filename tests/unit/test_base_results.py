@@ -109,7 +109,7 @@ def values(rows: list, statistic: str) -> list[float]:
     return [row.value for row in rows if row.statistic == statistic]
 
 
-@pytest.mark.parametrize(("weight", "steps"), [(0.0, 5), (0.9, 160)])
+@pytest.mark.parametrize(("weight", "steps"), [(0.0, 80), (0.9, 160)])
 def test_explained_variance_of_noise_is_what_theory_says(weight, steps, monkeypatch) -> None:
     store = stored(weight)
     monkeypatch.setattr(latent_statistics, "BATCH", 4)

@@ -45,7 +45,9 @@ def all_gradients(method: ReBottleneck, result: TrainingPass, x: torch.Tensor) -
     # A second, uneven function of what is rebuilt stands for the discriminator.
     seen = 2 * (result.rebuilt - x).square().mean() + result.rebuilt.sin().mean()
     (seen + 1e-4 * result.kl).backward(retain_graph=True)
-    torch.stack(list(result.auxiliary.values())).sum().backward(inputs=result.auxiliary_parameters)
+    torch.stack(list(result.auxiliary.values())).sum().backward(
+        inputs=method.auxiliary_parameters()
+    )
     return {
         name: torch.zeros_like(p) if p.grad is None else p.grad.clone()
         for name, p in method.named_parameters()
