@@ -32,6 +32,7 @@ STYLE: Any = {  # what axes read when they are made
 }
 
 Curve = tuple[ArrayLike, ArrayLike]
+Ends = tuple[float, float, float]  # a mean, and the low and the high end of its interval
 
 
 def spectrogram(sounds: Mapping[str, NDArray], rate: int, columns: int = 1) -> Figure:
@@ -68,12 +69,24 @@ def latents_under(wave: NDArray, rate: int, latents: NDArray, latent_rate: float
 
 
 def values_under(
-    wave: NDArray, rate: int, values: Mapping[str, NDArray], latent_rate: float, label: str
+    wave: NDArray,
+    rate: int,
+    values: Mapping[str, NDArray],
+    latent_rate: float,
+    label: str,
+    kept: Segmentation | None = None,
 ) -> Figure:
-    """The spectrogram of a sound (n,) and under it named values (T,), one a latent frame."""
+    """The spectrogram of a sound (n,) and under it named values (T,), one a latent frame.
+
+    Bars fill the frames that `kept` keeps.
+    """
     figure, above, under = _under_spectrogram(wave, rate, 0.9, 3.3)
     for (name, row), colour in zip(values.items(), COLOURS, strict=False):
-        under.stairs(row, np.arange(len(row) + 1) / latent_rate, color=colour, label=name)
+        edges = np.arange(len(row) + 1) / latent_rate
+        under.stairs(row, edges, color=colour, label=name)
+        if kept is not None:
+            bars = np.where(kept.offsets == 0, row, 0)
+            under.stairs(bars, edges, fill=True, color=colour, alpha=0.5)
     under.set(ylabel=label, xlim=above.get_xlim(), ylim=(0, None))
     if len(values) > 1:
         under.legend(ncols=len(values), loc="upper right", frameon=False)
@@ -127,11 +140,12 @@ def lines(
     up: str,
     ticks: Sequence[float] | None = None,
     height: float = 2.4,
+    scale: str = "linear",
 ) -> Figure:
     """Named curves in named panels side by side, with shared axes and one legend above.
 
-    A name has one colour and one marker in every panel; curves of more than 20 points have none.
-    `ticks` are the numbers on the axis across.
+    A name has one colour, dash and marker in every panel; curves of more than 20 points have no
+    marker. `ticks` are the numbers on the axis across, `scale` is that of the axis up.
     """
     names = list(dict.fromkeys(name for curves in panels.values() for name in curves))
     figure, axes = _axes(1, len(panels), height, sharex=True, sharey=True)
@@ -139,13 +153,15 @@ def lines(
         for name, (x, y) in curves.items():
             place = names.index(name)
             marker = MARKERS[place % len(MARKERS)] if np.size(x) <= 20 else None
-            axis.plot(x, y, color=COLOURS[place % len(COLOURS)], marker=marker, ms=5, label=name)
+            dash = "-" if place < len(COLOURS) else "--"  # or two names would look alike
+            colour = COLOURS[place % len(COLOURS)]
+            axis.plot(x, y, dash, color=colour, marker=marker, ms=5, label=name)
         axis.set_title(title, loc="left")
         axis.set_xlabel(across)
         if ticks is not None:
             axis.set_xticks(ticks)
         axis.grid(color="0.9")
-    axes[0][0].set_ylabel(up)
+    axes[0][0].set(ylabel=up, yscale=scale)
     entries = {e: n for a in axes[0] for e, n in zip(*a.get_legend_handles_labels(), strict=True)}
     once = {name: entry for entry, name in entries.items()}
     figure.legend(
@@ -155,6 +171,23 @@ def lines(
         ncols=min(3, len(once)),
         frameon=False,
     )
+    return figure
+
+
+def intervals(panels: Mapping[str, Mapping[str, Ends]], across: str, height: float) -> Figure:
+    """Named means with the ends of their intervals, a row a name, in named panels side by side."""
+    names = list(dict.fromkeys(name for found in panels.values() for name in found))
+    figure, axes = _axes(1, len(panels), height, sharex=True, sharey=True)
+    for axis, (title, found) in zip(axes[0], panels.items(), strict=True):
+        for name, (mean, low, high) in found.items():
+            row = names.index(name)
+            style = {"color": COLOURS[0], "fmt": "o", "ms": 4, "capsize": 3}
+            axis.errorbar(mean, row, xerr=[[mean - low], [high - mean]], **style)
+        axis.set_title(title, loc="left")
+        axis.grid(axis="x", color="0.9")
+        axis.set_axisbelow(True)
+    axes[0][0].set(yticks=range(len(names)), yticklabels=names, ylim=(len(names) - 0.5, -0.5))
+    axes[0][len(panels) // 2].set_xlabel(across)
     return figure
 
 

@@ -75,6 +75,15 @@ def test_values_under_names_several_and_no_single_one(wave):
     assert [text.get_text() for text in two.axes[1].get_legend().get_texts()] == ["a", "b"]
 
 
+def test_bars_fill_the_kept_frames_alone(wave):
+    cut, scores = Segmentation.from_lengths([1, 3, 2, 10, 6]), np.linspace(0.2, 1, 22)
+    under = plotting.values_under(wave, RATE, {"p": scores}, FRAME_RATE, "p", cut).axes[1]
+    line, bars = (patch.get_data() for patch in under.patches)
+    np.testing.assert_array_equal(line.values, scores)
+    np.testing.assert_array_equal(np.flatnonzero(bars.values), cut.anchors)
+    np.testing.assert_array_equal(bars.values[cut.anchors], scores[cut.anchors])
+
+
 def test_costs_past_the_end_stay_blank(wave):
     costs = np.full((22, 4), np.inf)
     for step in range(4):
@@ -106,6 +115,23 @@ def test_lines_have_one_colour_a_name_in_every_panel():
     (legend,) = figure.legends
     assert [text.get_text() for text in legend.get_texts()] == ["hold", "ridge"]
     assert list(speech.get_xticks()) == [1, 2]
+
+
+def test_no_two_names_look_alike():
+    curves = {str(n): ([1, 2], [n, n + 1]) for n in range(10)}
+    (axis,) = plotting.lines({"": curves}, "h", "error", scale="log").axes
+    assert len({(line.get_color(), line.get_linestyle()) for line in axis.lines}) == 10
+    assert axis.get_yscale() == "log"
+
+
+def test_intervals_lie_in_the_row_of_their_name():
+    panels = {"music": {"a": (1.0, 0.5, 2.0), "b": (3.0, 3.0, 3.5)}, "speech": {"b": (2, 1, 3)}}
+    music, speech = plotting.intervals(panels, "distance", 2.0).axes
+    drawn = [bar[2][0].get_segments()[0] for bar in music.containers]
+    np.testing.assert_allclose(drawn, [[[0.5, 0], [2, 0]], [[3, 1], [3.5, 1]]])
+    assert [bar[0].get_xydata()[0].tolist() for bar in speech.containers] == [[2, 1]]
+    assert [text.get_text() for text in music.get_yticklabels()] == ["a", "b"]
+    assert music.get_ylim()[0] > music.get_ylim()[1]  # from top to bottom
 
 
 def test_tables_line_up():
