@@ -153,9 +153,8 @@ def lines(
         for name, (x, y) in curves.items():
             place = names.index(name)
             marker = MARKERS[place % len(MARKERS)] if np.size(x) <= 20 else None
-            dash = "-" if place < len(COLOURS) else "--"  # or two names would look alike
-            colour = COLOURS[place % len(COLOURS)]
-            axis.plot(x, y, dash, color=colour, marker=marker, ms=5, label=name)
+            style = {"color": COLOURS[place % len(COLOURS)], "marker": marker, "ms": 5}
+            axis.plot(x, y, "-" if place < len(COLOURS) else "--", label=name, **style)
         axis.set_title(title, loc="left")
         axis.set_xlabel(across)
         if ticks is not None:
@@ -174,15 +173,20 @@ def lines(
     return figure
 
 
-def intervals(panels: Mapping[str, Mapping[str, Ends]], across: str, height: float) -> Figure:
-    """Named means with the ends of their intervals, a row a name, in named panels side by side."""
-    names = list(dict.fromkeys(name for found in panels.values() for name in found))
+def intervals(
+    panels: Mapping[str, Mapping[str, Ends]], across: str, height: float, groups: Mapping[str, int]
+) -> Figure:
+    """Named means with the ends of their intervals, a row a name, in named panels side by side.
+
+    Names of one of the numbered `groups` have one colour and one marker.
+    """
     figure, axes = _axes(1, len(panels), height, sharex=True, sharey=True)
+    names = list(groups)
     for axis, (title, found) in zip(axes[0], panels.items(), strict=True):
         for name, (mean, low, high) in found.items():
-            row = names.index(name)
-            style = {"color": COLOURS[0], "fmt": "o", "ms": 4, "capsize": 3}
-            axis.errorbar(mean, row, xerr=[[mean - low], [high - mean]], **style)
+            style = {"color": COLOURS[groups[name]], "marker": MARKERS[groups[name]], "ms": 4}
+            row, ends = names.index(name), [[mean - low], [high - mean]]
+            axis.errorbar(mean, row, xerr=ends, capsize=3, **style)
         axis.set_title(title, loc="left")
         axis.grid(axis="x", color="0.9")
         axis.set_axisbelow(True)

@@ -126,11 +126,13 @@ def test_no_two_names_look_alike():
 
 def test_intervals_lie_in_the_row_of_their_name():
     panels = {"music": {"a": (1.0, 0.5, 2.0), "b": (3.0, 3.0, 3.5)}, "speech": {"b": (2, 1, 3)}}
-    music, speech = plotting.intervals(panels, "distance", 2.0).axes
+    music, speech = plotting.intervals(panels, "distance", 2.0, {"a": 1, "b": 0}).axes
     drawn = [bar[2][0].get_segments()[0] for bar in music.containers]
     np.testing.assert_allclose(drawn, [[[0.5, 0], [2, 0]], [[3, 1], [3.5, 1]]])
     assert [bar[0].get_xydata()[0].tolist() for bar in speech.containers] == [[2, 1]]
     assert [text.get_text() for text in music.get_yticklabels()] == ["a", "b"]
+    assert [bar[0].get_color() for bar in music.containers] == [*plotting.COLOURS[1::-1]]
+    assert speech.containers[0][0].get_color() == plotting.COLOURS[0]
     assert music.get_ylim()[0] > music.get_ylim()[1]  # from top to bottom
 
 
