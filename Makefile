@@ -18,6 +18,7 @@ SEEDS ?= 1 2
 WEIGHTS ?= assets/weights
 RUNS ?= runs
 LATENTS := $(RUNS)/latents
+EVALUATED = $(SYSTEMS) $(foreach seed,$(SEEDS),$(SEEDED:%=$(RUNS)/seeds/%.$(seed)))
 # Extra words for every training, for instance --preset medium.
 TRAIN_FLAGS ?=
 
@@ -120,8 +121,13 @@ models: venv $(LATENTS)/train.safetensors $(LATENTS)/valid.safetensors ## Train 
 	for seed in $(SEEDS); do for system in $(SEEDED); do \
 	  train $$system $$seed $(RUNS)/seeds/$$system.$$seed $(RUNS)/$$system.$$seed; done; done
 
+# Sound at one rate, and errors alone for every way to choose frames on the same weights.
 results: venv ## Measure the shipped models, and write every stored table, from corpus/
-	$(BIN)/python scripts/first_results.py
+	$(BIN)/et-lite evaluate --corpus corpus --models $(EVALUATED) --keep 0.5 -o assets/results
+	$(BIN)/et-lite evaluate --corpus corpus --models $(EVALUATED) --keep 0.5 --latents-only \
+	  --solver greedy dp agglomerative uniform random -o assets/results
+	$(BIN)/python scripts/readme_results.py
+	$(BIN)/python scripts/training_logs.py
 	$(BIN)/python scripts/base_results.py
 
 clean: ## Remove what was built; .venv, corpus and runs stay

@@ -24,7 +24,6 @@ from tqdm.auto import tqdm
 
 from et_lite.autoencoders import REGISTRY, fingerprint, load_autoencoder
 from et_lite.cache import code_hash, remembered, version_of
-from et_lite.codec import ElasticCodec
 from et_lite.data import DOMAINS, Crop, LatentStore, corpus_clips
 from et_lite.evaluation import TABLE, crops
 from et_lite.intervals import interval, paired_interval
@@ -37,15 +36,12 @@ SCRIPTS = Path(__file__).resolve().parent
 SEED = 0
 BITRATES = (6, 8, 12, 24)  # kbit/s of Opus
 METRICS = ("mel_distance", "stft_distance", "si_sdr", "kbit_s")
-KEEP = 0.5
-CODECS = ("et-greedy", "uniform-hold")  # lite models that drop half of the frames
 # What has to beat what, and at what share of the other's mel distance: a difference whose whole
 # interval is below zero does.
 Bar = tuple[str, str, float]
 BARS: tuple[Bar, ...] = (
     *((name, "opus-12", 1.0) for name in REGISTRY),
     *((name, "pca-mdct", 0.75) for name in REGISTRY),
-    (f"et-greedy at {KEEP}", f"uniform-hold at {KEEP}", 1.0),
 )
 Measured = dict[str, dict[str, float]]  # crop to metric to value
 
@@ -83,17 +79,6 @@ def autoencoder_system(name: str) -> System:
         return autoencoder.decode(latents)[0, : len(wave)].numpy(), {}
 
     return System(name, fingerprint(autoencoder), code_hash("autoencoders", "metrics"), rebuild)
-
-
-def codec_system(name: str) -> System:
-    """A shipped model that keeps half of the frames."""
-    codec = ElasticCodec.from_pretrained(name)
-    identity = f"{codec.identity} {fingerprint(codec.autoencoder)}"
-
-    def rebuild(wave: np.ndarray) -> tuple[np.ndarray, dict[str, float]]:
-        return codec.decompress(codec.compress(wave, RATE, KEEP))[0], {}
-
-    return System(f"{name} at {KEEP}", identity, code_hash("codec", "metrics"), rebuild)
 
 
 def opus_system(kbps: float) -> System:
@@ -211,7 +196,7 @@ def _cell(value: object) -> object:
 def run(corpus: Path, output: Path, cache: Path, plan: Plan, latents: list[str]) -> None:
     """Measure everything, and write both tables and their card."""
     systems = [autoencoder_system(name) for name in REGISTRY]
-    systems += [*map(codec_system, CODECS), *map(opus_system, BITRATES)]
+    systems += map(opus_system, BITRATES)
     systems.append(linear_system(corpus, plan.linear_minutes))
     chosen = {crop.name: (crop.domain, crop.unit) for crop in crops(corpus, plan.crops)[1]}
     found = {s.name: measured(s, crops(corpus, plan.crops)[1], cache) for s in systems}

@@ -6,7 +6,8 @@ import subprocess
 import tomllib
 from pathlib import Path
 
-import pytest
+from et_lite.config import SYSTEMS
+from et_lite.data import DOMAINS
 
 ROOT = Path(__file__).resolve().parents[2]
 MEGABYTE = 1_000_000
@@ -54,13 +55,16 @@ def test_requirements_agree_with_the_package() -> None:
 
 
 def test_readme_shows_the_stored_results() -> None:
-    with open(ROOT / "assets" / "results" / "first_results.csv", newline="") as file:
-        rows = [row for row in csv.DictReader(file) if row["solver"] == "greedy"]
-    half = [float(row["mel_distance"]) for row in rows if row["keep"] == "0.5"]
-    line = next(
-        line
-        for line in (ROOT / "README.md").read_text().splitlines()
-        if line.startswith("| greedy")
-    )
-    shown = float(line.split("|")[4].split("/")[0])
-    assert len(half) == 6 and shown == pytest.approx(sum(half) / 6, abs=0.005)
+    with open(ROOT / "assets" / "results" / "evaluation.csv", newline="") as file:
+        rows = [r for r in csv.DictReader(file) if r["metric"] == "mel_distance"]
+    readme = (ROOT / "README.md").read_text().splitlines()
+    for system in SYSTEMS:
+        (line,) = [line for line in readme if line.startswith(f"| {system} |")]
+        shown = [cell.split()[0] for cell in line.split("|")[3:6]]
+        own = SYSTEMS[system].selection.solver
+        stored = {
+            row["domain"]: float(row["mean"])
+            for row in rows
+            if (row["system"], row["keep"], row["solver"]) == (system, "0.5", own)
+        }
+        assert shown == [f"{stored[domain]:.2f}" for domain in DOMAINS]
