@@ -1,4 +1,4 @@
-"""Write the quick evaluation crops that ship: assets/quick, 12 a domain, and their attribution.
+"""Write the quick evaluation crops that ship: assets/quick, 8 a domain, and their attribution.
 
     python scripts/build_quick.py --corpus corpus
 
@@ -28,7 +28,7 @@ from et_lite.data import DOMAINS, evaluation_crops, read_manifest
 from et_lite.storage import ASSETS, atomic_path
 
 TABLE = ASSETS / "eval_v1.csv"
-PER_DOMAIN = 12
+PER_DOMAIN = 8
 MINETEST = "https://github.com/minetest/minetest_game/"
 # What the packages' credits say of their files: pattern, author, link, or number at Freesound, and
 # licence. Left out on purpose are files that they credit to nobody (carts), to several people at
