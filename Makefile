@@ -15,6 +15,8 @@ SYSTEMS ?= et-greedy et-greedy@0.5 et-dp et-dp@0.5 et-dp-widerange conv-downsamp
   hnet@0.5 hnet-yoto uniform-hold
 SEEDED ?= et-greedy et-dp codecslime conv-downsample
 SEEDS ?= 1 2
+# Elastic Time without one of its parts, for the ablations.
+ABLATIONS ?= et-greedy-horizon-1 et-greedy-no-adversary
 WEIGHTS ?= assets/weights
 RUNS ?= runs
 LATENTS := $(RUNS)/latents
@@ -119,7 +121,8 @@ models: venv $(LATENTS)/train.safetensors $(LATENTS)/valid.safetensors ## Train 
 	  $(TRAIN_FLAGS); }; \
 	for system in $(SYSTEMS); do train $$system 0 $(WEIGHTS)/$$system $(RUNS)/$$system; done; \
 	for seed in $(SEEDS); do for system in $(SEEDED); do \
-	  train $$system $$seed $(RUNS)/seeds/$$system.$$seed $(RUNS)/$$system.$$seed; done; done
+	  train $$system $$seed $(RUNS)/seeds/$$system.$$seed $(RUNS)/$$system.$$seed; done; done; \
+	for system in $(ABLATIONS); do train $$system 0 $(RUNS)/ablations/$$system $(RUNS)/$$system; done
 
 # Sound at one rate, and errors alone for every way to choose frames on the same weights.
 results: venv ## Measure the shipped models, and write every stored table, from corpus/

@@ -8,7 +8,7 @@ from dataclasses import replace
 from pathlib import Path
 from typing import NoReturn
 
-from et_lite.config import BASE_PRESETS, PHASE_PRESETS, PRESETS, SYSTEMS, preset
+from et_lite.config import ABLATIONS, BASE_PRESETS, PHASE_PRESETS, PRESETS, SYSTEMS, preset
 
 SOLVER_HELP = "how frames are chosen: greedy, dp, agglomerative, uniform or random"
 
@@ -87,7 +87,7 @@ def _parser() -> argparse.ArgumentParser:
     add.add_argument("--valid", type=Path, help="other latents, whose error is logged on the way")
     add.add_argument("-o", "--output", type=Path, required=True, help="weights, without suffix")
     add.add_argument("--preset", choices=sorted(PRESETS), default="lite")
-    add.add_argument("--system", choices=sorted(SYSTEMS), default="et-greedy")
+    add.add_argument("--system", choices=sorted({**SYSTEMS, **ABLATIONS}), default="et-greedy")
     add.add_argument("--steps", type=_positive, help="instead of the preset's")
     add.add_argument("--seed", type=int, default=0)
     add.add_argument("--autoencoder", default="spectral-vae", help="that made the latents")

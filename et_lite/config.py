@@ -235,7 +235,7 @@ class System:
 
     method: str
     selection: SelectionConfig
-    predictor_loss: tuple[float, float] | None = None  # rollout and replaced; the preset's
+    loss: dict[str, float] = field(default_factory=dict)  # weights other than the preset's
 
 
 HALF_DP = SelectionConfig("dp", keep_high=0.5)
@@ -243,13 +243,20 @@ SYSTEMS: dict[str, System] = {
     "et-greedy": System("elastic_time", SelectionConfig()),
     "et-greedy@0.5": System("elastic_time", SelectionConfig(keep_high=0.5)),
     "et-dp": System("elastic_time", SelectionConfig("dp")),
-    "et-dp@0.5": System("elastic_time", HALF_DP, predictor_loss=(0.01, 0.04)),
+    "et-dp@0.5": System("elastic_time", HALF_DP, {"rollout": 0.01, "replaced": 0.04}),
     "et-dp-widerange": System("elastic_time", SelectionConfig("dp", keep_low=0.2)),
     "conv-downsample": System("conv_downsample", SelectionConfig("stride", 0.5, 0.5, 1)),
     "codecslime": System("codecslime", SelectionConfig("codecslime", 0.5, 0.5, 3)),
     "hnet@0.5": System("hnet", SelectionConfig("routing", keep_high=0.5)),
     "hnet-yoto": System("hnet_yoto", SelectionConfig("routing")),
     "uniform-hold": System("uniform_hold", SelectionConfig("uniform")),  # our control
+}
+# Elastic Time without one of its parts: trained to be measured, and not shipped.
+ABLATIONS: dict[str, System] = {
+    "et-greedy-horizon-1": System("elastic_time", SelectionConfig(), {"horizon": 1}),
+    "et-greedy-no-adversary": System(
+        "elastic_time", SelectionConfig(), {"adversarial": 0, "feature_matching": 0}
+    ),
 }
 
 
@@ -258,17 +265,15 @@ def preset(name: str, system: str = "et-greedy", **changes: Any) -> TrainingConf
 
     ValueError for an unknown name.
     """
-    for value, kind, known in ((name, "preset", PRESETS), (system, "system", SYSTEMS)):
+    systems = {**SYSTEMS, **ABLATIONS}
+    for value, kind, known in ((name, "preset", PRESETS), (system, "system", systems)):
         if value not in known:
             raise ValueError(
                 f"{kind} {value!r} is not one of {', '.join(known)}: choose one of those"
             )
-    own, base = SYSTEMS[system], PRESETS[name]
-    base = replace(base, method=own.method, selection=own.selection)
-    if own.predictor_loss is not None:
-        rollout, replaced = own.predictor_loss
-        base = replace(base, loss=replace(base.loss, rollout=rollout, replaced=replaced))
-    return replace(base, **changes)
+    own, base = systems[system], PRESETS[name]
+    loss = replace(base.loss, **own.loss)  # type: ignore[arg-type]
+    return replace(replace(base, method=own.method, selection=own.selection, loss=loss), **changes)
 
 
 def to_dict(config: Any) -> dict[str, Any]:

@@ -31,6 +31,7 @@ def start(folder: Path) -> subprocess.Popen:
         "SYSTEMS": "et-dp codecslime",
         "SEEDED": "codecslime",
         "SEEDS": "1",
+        "ABLATIONS": "",
         "TRAIN_FLAGS": "--steps 3",
     }
     plain = {k: v for k, v in os.environ.items() if not k.startswith(("MAKE", "MFLAGS"))}
