@@ -228,9 +228,10 @@ class ElasticCodec:
     @torch.no_grad()
     def latents(self, anchors: Tensor, lengths: Tensor) -> Tensor:
         """Outer latents (1, C, T) from one stream's anchors (C, N) and lengths (N,)."""
-        z = self.method.unpack(anchors, lengths)
+        z = self.method.unpack(anchors, lengths)[None]
+        z = self.method.mark(z, [Segmentation.from_lengths(lengths.numpy())])
         decode = partial(self.method.decode, keep=torch.tensor([len(lengths) / z.shape[-1]]))
-        return in_windows(decode, z[None], self.window, self.method.grid)
+        return in_windows(decode, z, self.window, self.method.grid)
 
     def sweep(
         self, wave: np.ndarray, rate: int, keeps: Iterable[float], solver: str | None = None

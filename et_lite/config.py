@@ -112,6 +112,7 @@ class TrainingConfig:
     steps: int = 250_000
     batch: int = 64  # clips a step
     frames: int = 96  # latent frames a clip: 4.46 s at 21.5 Hz
+    marked: bool = False  # whether Elastic Time's decoder is told which frames were predicted
     seed: int = 0
 
 
@@ -210,12 +211,14 @@ LITE = TrainingConfig(
     loss=LossConfig(kl=1e-3),
     steps=600,
     batch=32,
+    marked=True,
 )
 MEDIUM = TrainingConfig(
     network=NetworkConfig(width=512, blocks=6),
     discriminator=DiscriminatorConfig(width=64),
     optimiser=OptimiserConfig(muon_lr=3e-3, adamw_lr=5e-4, discriminator_lr=3e-4, cosine=True),
     steps=10_000,
+    marked=True,
 )
 PAPER = TrainingConfig()
 PRESETS: dict[str, TrainingConfig] = {"lite": LITE, "medium": MEDIUM, "paper": PAPER}
@@ -236,6 +239,7 @@ class System:
     method: str
     selection: SelectionConfig
     loss: dict[str, float] = field(default_factory=dict)  # weights other than the preset's
+    marked: bool = True  # where the preset marks at all
 
 
 HALF_DP = SelectionConfig("dp", keep_high=0.5)
@@ -254,6 +258,7 @@ SYSTEMS: dict[str, System] = {
 # Elastic Time without one of its parts: trained to be measured, and not shipped.
 ABLATIONS: dict[str, System] = {
     "et-greedy-horizon-1": System("elastic_time", SelectionConfig(), {"horizon": 1}),
+    "et-greedy-unmarked": System("elastic_time", SelectionConfig(), marked=False),
     "et-greedy-no-adversary": System(
         "elastic_time", SelectionConfig(), {"adversarial": 0, "feature_matching": 0}
     ),
@@ -273,12 +278,11 @@ def preset(name: str, system: str = "et-greedy", **changes: Any) -> TrainingConf
             )
     own, base = systems[system], PRESETS[name]
     loss = replace(base.loss, **own.loss)  # type: ignore[arg-type]
-    return replace(replace(base, method=own.method, selection=own.selection, loss=loss), **changes)
+    base = replace(base, method=own.method, selection=own.selection, loss=loss)
+    return replace(base, marked=base.marked and own.marked, **changes)
 
 
-def to_dict(config: Any) -> dict[str, Any]:
-    """A configuration as plain JSON values."""
-    return asdict(config)
+to_dict = asdict  # a configuration as plain JSON values
 
 
 def from_dict(kind: type[ConfigType], values: dict[str, Any]) -> ConfigType:

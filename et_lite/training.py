@@ -199,7 +199,8 @@ def validation_errors(method: ReBottleneck, x: Tensor) -> dict[str, float]:
             z = method.encode(x, told).mean
             chosen = [method.path(clip).at(count) for clip in z]
             if all(selection.reached for selection in chosen):
-                rebuilt = method.decode(method.rebuild(z, [s.segmentation for s in chosen]), told)
+                cuts = [selection.segmentation for selection in chosen]
+                rebuilt = method.decode(method.mark(method.rebuild(z, cuts), cuts), told)
                 found[f"valid_{keep:g}"] = (rebuilt - x).square().mean().item()
     return found
 

@@ -67,10 +67,11 @@ def plain_pass(
         again = settings.solver == "dp"
         costs = step_costs(z, method.predictor.rollout(z, cap) if again else predictions[:, :cap])
     chosen = solve_rows(settings.solver, costs.cpu().numpy(), targets)
-    offsets = torch.from_numpy(np.stack([c.segmentation.offsets for c in chosen])).to(z.device)
+    cuts = [c.segmentation for c in chosen]
+    offsets = torch.from_numpy(np.stack([cut.offsets for cut in cuts])).to(z.device)
     mixed = plain_mix(z, predictions, offsets)
     return TrainingPass(
-        rebuilt=method.decode(mixed),
+        rebuilt=method.decode(method.mark(mixed, cuts)),
         kl=posterior.kl(),
         auxiliary={
             "rollout": loss.rollout * rollout_loss(z, predictions, loss.horizon),

@@ -92,6 +92,10 @@ class ReBottleneck(nn.Module, ABC):
     def pack(self, z: Tensor, segmentation: Segmentation) -> Tensor:
         """What is kept of one clip: (C, T) to (C, N)."""
 
+    def mark(self, z: Tensor, segmentations: list[Segmentation]) -> Tensor:
+        """What the decoder is given of rebuilt latents (B, C, T): by default these alone."""
+        return z
+
     @abstractmethod
     def unpack(self, anchors: Tensor, lengths: Tensor) -> Tensor:
         """Every frame from the kept ones alone, with gradients: (C, N), lengths (N,) to (C, T)."""

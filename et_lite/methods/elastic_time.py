@@ -15,6 +15,8 @@ from et_lite.solvers.selection import SelectionPath
 class ElasticTime(ReBottleneck):
     """The method of Bralios, Smaragdis and Kim (2026); `paper` has 51 382 272 parameters."""
 
+    predicted: nn.Parameter | None
+
     def __init__(self, config: TrainingConfig) -> None:
         super().__init__(config)
         if config.predictor.channels != config.network.channels:
@@ -23,6 +25,8 @@ class ElasticTime(ReBottleneck):
                 f"{config.network.channels}: give both the same"
             )
         self.predictor = Predictor(config.predictor)
+        mark = nn.Parameter(torch.randn(config.network.channels)) if config.marked else None
+        self.register_parameter("predicted", mark)
 
     def auxiliary_parameters(self) -> list[nn.Parameter]:
         """The predictor's."""
@@ -42,7 +46,7 @@ class ElasticTime(ReBottleneck):
         mixed = self.rebuild(z, segmentations)
         offsets = torch.from_numpy(np.stack([s.offsets for s in segmentations])).to(z.device)
         return TrainingPass(
-            rebuilt=self.decode(mixed),
+            rebuilt=self.decode(self.mark(mixed, segmentations)),
             kl=posterior.kl(),
             auxiliary={
                 "rollout": loss.rollout * rollout_loss(z, predictions, loss.horizon),
@@ -90,6 +94,18 @@ class ElasticTime(ReBottleneck):
     def path(self, z: Tensor, solver: str | None = None) -> SelectionPath:
         """The choice at every rate by any solver; the table is computed once."""
         return solve(solver or self.config.selection.solver, self.costs(z))
+
+    def mark(self, z: Tensor, segmentations: list[Segmentation]) -> Tensor:
+        """Rebuilt latents (B, C, T), with one learned vector added to all that were predicted.
+
+        A held frame can be told by being equal to the one before it. A predicted one looks like any
+        other, and a small decoder that cannot tell them apart cannot lean on the kept frames around
+        it (ours; the paper's preset goes without. Book: differences).
+        """
+        if self.predicted is None:
+            return z
+        offsets = torch.from_numpy(np.stack([s.offsets for s in segmentations])).to(z.device)
+        return z + self.predicted[:, None] * (offsets > 0)[:, None]
 
     def pack(self, z: Tensor, segmentation: Segmentation) -> Tensor:
         """The anchors themselves, (C, N)."""

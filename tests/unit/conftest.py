@@ -31,6 +31,7 @@ TINY = TrainingConfig(
     steps=12,
     batch=3,
     frames=24,
+    marked=True,
 )
 
 

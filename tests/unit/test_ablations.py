@@ -32,6 +32,7 @@ def test_one_part_is_missing_and_nothing_else() -> None:
         config = preset("lite", name)
         assert config != whole and name not in SYSTEMS
         assert {k: getattr(config.loss, k) for k in system.loss} == system.loss
+        assert config.marked == system.marked and whole.marked
         assert config.selection == whole.selection and config.network == whole.network
     assert preset("lite", "et-greedy-no-adversary").loss.rollout == whole.loss.rollout
 

@@ -167,3 +167,31 @@ def test_frames_that_were_dropped_do_not_leak(tiny, name) -> None:
     changed[:, :, cut.anchors.copy()] = z[:, :, cut.anchors.copy()]
     with torch.no_grad():
         assert torch.equal(method.rebuild(z, [cut]), method.rebuild(changed, [cut]))
+
+
+def test_the_decoder_is_told_which_frames_were_predicted(tiny) -> None:
+    torch.manual_seed(0)
+    method = build(tiny)
+    z = torch.randn(2, 8, 6)
+    cuts = [Segmentation([1, 3, 2]), Segmentation([6])]
+    added = method.mark(z, cuts) - z
+    for clip, cut in zip(added, cuts, strict=True):
+        for frame, offset in zip(clip.T, cut.offsets, strict=True):
+            wanted = method.predicted if offset else torch.zeros(8)
+            torch.testing.assert_close(frame, wanted)
+    plain = build(replace(tiny, marked=False))
+    assert plain.predicted is None and plain.mark(z, cuts) is z
+    assert not any("predicted" in name for name in plain.state_dict())
+
+
+def test_training_and_codec_mark_alike(tiny, random_codec, store) -> None:
+    """What the decoder is given in training is what it is given of a payload."""
+    method, (x,) = random_codec.method, (torch.randn(1, 8, 24),)
+    with torch.no_grad():
+        z = method.encode(x).mean
+        cut = method.path(z[0]).at(12).segmentation
+        wanted = method.decode(method.mark(method.rebuild(z, [cut]), [cut]))
+        lengths = torch.from_numpy(cut.lengths.copy())
+        random_codec.window = 24
+        torch.testing.assert_close(random_codec.latents(method.pack(z[0], cut), lengths), wanted)
+        assert not torch.allclose(wanted, method.decode(method.rebuild(z, [cut])))

@@ -320,7 +320,8 @@ def test_validation_is_logged_and_changes_nothing(tiny, store, tmp_path) -> None
             method.unpack(method.pack(clip, cut), torch.tensor(cut.lengths))
             for clip, cut in zip(z, cuts, strict=True)
         ]
-        half = torch.cat([method.decode(clip[None]) for clip in rebuilt])
+        pairs = zip(rebuilt, cuts, strict=True)
+        half = torch.cat([method.decode(method.mark(clip[None], [cut])) for clip, cut in pairs])
     assert found[50, "valid_1"] == pytest.approx((whole - x).square().mean().item(), rel=1e-3)
     assert found[50, "valid_0.5"] == pytest.approx((half - x).square().mean().item(), rel=1e-3)
     assert found[50, "valid_0.5"] > 1.02 * found[50, "valid_1"]
