@@ -108,7 +108,7 @@ corpus: venv ## Build the training and test audio into corpus/
 base: venv ## Train the bundled autoencoder from corpus/
 	@test -f corpus/manifest.csv || { echo "It is trained on corpus/: make corpus first."; exit 1; }
 	$(BIN)/et-lite train-base corpus
-	$(BIN)/et-lite preencode corpus --free --minutes 3 -o assets/latents/train.safetensors
+	$(BIN)/et-lite preencode corpus --free --minutes 3 --longest 10 -o assets/latents/train.safetensors
 
 # The bundled autoencoder's latents of all training files, and of those that only watch.
 $(LATENTS)/%.safetensors: assets/weights/spectral-vae.safetensors | $(READY)

@@ -79,6 +79,7 @@ def _parser() -> argparse.ArgumentParser:
     add.add_argument("--split", choices=("train", "valid", "test"), default="train")
     add.add_argument("--minutes", type=float, default=600, help="at most so many a domain")
     add.add_argument("--sets", nargs="+", default=(), help="sets of the manifest; default all")
+    add.add_argument("--longest", type=float, default=30, help="seconds that a file gives at once")
     add.add_argument("--free", action="store_true", help="only CC0, CC-BY and CC-BY-SA files")
     add.set_defaults(run=_preencode)
 
@@ -193,7 +194,8 @@ def _preencode(given: argparse.Namespace) -> None:
 
     autoencoder = load_autoencoder(given.autoencoder)
     rate = autoencoder.sample_rate
-    clips = corpus_clips(given.corpus, given.split, given.minutes, rate, given.sets, given.free)
+    limits = (given.minutes, rate, given.sets, given.free, given.longest)
+    clips = corpus_clips(given.corpus, given.split, *limits)
     encoded = (
         (domain, autoencoder.encode(torch.from_numpy(wave)[None]))
         for domain, wave in tqdm(clips, disable=None, unit="clip")

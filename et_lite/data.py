@@ -19,7 +19,7 @@ from et_lite.storage import atomic_path
 DOMAINS = ("music", "speech", "effects")
 ARRAYS = ("mean", "scale", "lengths", "domains")
 EVALUATION_SECONDS = 10
-GAP_SECONDS, SHORTEST, LONGEST = 0.2, 10.0, 30.0  # seconds of a joined clip
+GAP_SECONDS, SHORTEST, LONGEST = 0.2, 10.0, 30.0  # seconds of a joined clip, and between files
 
 
 @dataclass(frozen=True)
@@ -168,14 +168,18 @@ def corpus_clips(
     rate: int,
     sets: Sequence[str] = (),
     free: bool = False,
+    longest: float = LONGEST,
     seed: int = 0,
 ) -> Iterator[tuple[str, np.ndarray]]:
-    """Clips of 10 to 30 s from the store of `scripts/build_corpus.py`: domain and (n,) in ±1.
+    """Clips of 10 s or more from the store of `scripts/build_corpus.py`: domain and (n,) in ±1.
 
     At most `minutes` a domain, from the named sets or from all; `free` leaves out what may not
-    ship with this project. Short files of one set are joined with 0.2 s of silence between
-    them. ValueError when nothing matches.
+    ship with this project. A file gives pieces of at most `longest` seconds, one before any file
+    gives a second; short ones of one set are joined with 0.2 s of silence between them.
+    ValueError when nothing matches, and for pieces shorter than a clip.
     """
+    if longest < SHORTEST:
+        raise ValueError(f"pieces of {longest:g} s are shorter than a clip: take {SHORTEST:g} s")
     rows = [row for row in read_manifest(root, split) if row["domain"] in DOMAINS]
     rows = [row for row in rows if not sets or row["set"] in sets]
     rows = [row for row in rows if not free or row["ships"] == "yes"]
@@ -185,7 +189,7 @@ def corpus_clips(
         audio = open_audio(root, domain, split)
         mine = [row for row in rows if row["domain"] == domain]
         left = minutes * 60 * rate
-        for wave in _joined(mine, audio, rate, np.random.default_rng(seed)):
+        for wave in _joined(mine, audio, rate, longest, np.random.default_rng(seed)):
             if left <= 0:
                 break
             left -= len(wave)
@@ -226,15 +230,19 @@ def evaluation_crops(table: Path, root: Path, rate: int) -> Iterator[Crop]:
 
 
 def _joined(
-    rows: list[dict[str, str]], audio: np.ndarray, rate: int, numbers: np.random.Generator
+    rows: list[dict[str, str]],
+    audio: np.ndarray,
+    rate: int,
+    longest: float,
+    numbers: np.random.Generator,
 ) -> Iterator[np.ndarray]:
     """Pieces of the files in random order, one of each before a second; short ones are joined.
 
     Long files give piece after piece from a random start; what is joined is of one set.
     """
-    gap, longest = np.zeros(int(GAP_SECONDS * rate), dtype=np.float32), int(LONGEST * rate)
+    gap = np.zeros(int(GAP_SECONDS * rate), dtype=np.float32)
     waiting: dict[str, list[np.ndarray]] = {}
-    for row, begin, length in _pieces(rows, longest, numbers):
+    for row, begin, length in _pieces(rows, int(longest * rate), numbers):
         start = int(row["start"]) + begin
         joined = waiting.setdefault(row["set"], [])
         joined += [audio[start : start + length].astype(np.float32) / 32768, gap]
