@@ -116,6 +116,13 @@ def test_corpus_clips_give_a_long_file_piece_after_piece_and_no_sample_twice(cor
     assert np.array_equal(alone, clips[0]) and len(alone) == 30 * 100
 
 
+def test_corpus_clips_take_shorter_pieces_of_more_files_when_told(corpus) -> None:
+    clips = [w for _, w in corpus_clips(corpus, "train", 10, 100, sets=["m"], longest=10)]
+    assert len(clips[0]) == 10 * 100 and max(map(len, clips)) < 20.2 * 100  # rests are joined
+    with pytest.raises(ValueError, match="5 s are shorter than a clip: take 10 s"):
+        list(corpus_clips(corpus, "train", 10, 100, longest=5))
+
+
 def test_one_shard_is_mapped_and_not_read(tmp_path) -> None:
     values = np.zeros((400_000, 64), np.float16)  # 51 MB
     numbers = np.array([400_000]), np.array([0])
