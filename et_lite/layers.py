@@ -113,6 +113,20 @@ class ConvNeXtStack(nn.Module):
         )
         self.leave: nn.Module = nn.Linear(width, outputs)
 
+    @torch.no_grad()
+    def begin_by_passing(self) -> None:
+        """Set weights with which the first outputs are the inputs and all further ones zero."""
+        enter, leave = self.enter, self.leave
+        assert isinstance(enter, nn.Linear) and isinstance(leave, nn.Linear)
+        nn.init.orthogonal_(enter.weight)
+        zero = [enter.bias, leave.weight, leave.bias]
+        for block in self.blocks:
+            assert isinstance(block, ConvNeXtBlock)
+            zero += [block.narrow.weight, block.narrow.bias]
+        for parameter in zero:
+            nn.init.zeros_(parameter)
+        leave.weight[: enter.in_features] = enter.weight.t()
+
     def forward(self, x: Tensor, condition: Tensor | None = None) -> Tensor:
         y = self.enter(x.transpose(1, 2))
         for block in self.blocks:

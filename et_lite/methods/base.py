@@ -1,5 +1,6 @@
 """The interface of a method: re-code latents, choose the frames to keep, and rebuild the rest."""
 
+import math
 from abc import ABC, abstractmethod
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
@@ -12,6 +13,8 @@ from et_lite.config import TrainingConfig
 from et_lite.layers import ConvNeXtStack, Posterior
 from et_lite.segments import Segmentation
 from et_lite.solvers.selection import SelectionPath
+
+FIRST_SCALE = 0.1  # of the posterior, before training
 
 
 @dataclass(frozen=True)
@@ -65,6 +68,12 @@ class ReBottleneck(nn.Module, ABC):
         told = config.hnet.condition if self.conditioned else 0
         self.encoder = ConvNeXtStack(n.channels, 2 * n.channels, *sizes, condition=told)
         self.decoder = ConvNeXtStack(n.channels, n.channels, *sizes, condition=told)
+        # Latents pass at first, so that a short training is about the frames that are missing, and
+        # errors between inner latents begin as those between outer ones (book: differences).
+        self.encoder.begin_by_passing()
+        self.decoder.begin_by_passing()
+        assert isinstance(self.encoder.leave, nn.Linear)
+        nn.init.constant_(self.encoder.leave.bias[n.channels :], math.log(math.expm1(FIRST_SCALE)))
 
     def encode(self, x: Tensor, keep: Tensor | None = None) -> Posterior:
         """The posterior over inner latents, mean and scale (B, C, T), of a whole clip.

@@ -26,9 +26,10 @@ class ConvDownsample(HoldingMethod):
 
     def __init__(self, config: TrainingConfig) -> None:
         super().__init__(config)
-        n = config.network
-        self.encoder.leave = Halving(n.width, 2 * n.channels)
-        self.decoder.enter = Doubling(n.channels, n.width)
+        assert isinstance(self.encoder.leave, nn.Linear)
+        assert isinstance(self.decoder.enter, nn.Linear)
+        self.encoder.leave = Halving(self.encoder.leave)
+        self.decoder.enter = Doubling(self.decoder.enter)
 
     def encode(self, x: Tensor, keep: Tensor | None = None) -> Posterior:
         """The posterior (B, C, T) of a clip, the same at both frames of a pair."""
@@ -50,12 +51,13 @@ class ConvDownsample(HoldingMethod):
 class Halving(nn.Module):
     """Convolution with kernel 4, stride 2 and one frame of padding, (B, T, C) to (B, T/2, C').
 
-    Written as a linear layer on windows, so that its weight is a matrix (out, in · kernel).
+    Written as a linear layer on windows, so that its weight is a matrix (out, in · kernel). It
+    begins as a given layer on the mean of the two frames that an output stands for.
     """
 
-    def __init__(self, inputs: int, outputs: int) -> None:
+    def __init__(self, layer: nn.Linear) -> None:
         super().__init__()
-        self.mix = nn.Linear(inputs * KERNEL, outputs)
+        self.mix = _in_the_middle(layer, 0.5)
 
     def forward(self, x: Tensor) -> Tensor:
         return self.mix(F.pad(x, (0, 0, 1, 1)).unfold(1, KERNEL, STEP).flatten(2))
@@ -64,16 +66,25 @@ class Halving(nn.Module):
 class Doubling(nn.Module):
     """Transposed convolution with kernel 4, stride 2 and padding 1, (B, T, C) to (B, 2T, C').
 
-    The same as a plain convolution with the flipped kernel over frames with zeros between them.
+    The same as a plain convolution with the flipped kernel over frames with zeros between them. It
+    begins as a given layer on each frame, twice.
     """
 
-    def __init__(self, inputs: int, outputs: int) -> None:
+    def __init__(self, layer: nn.Linear) -> None:
         super().__init__()
-        self.mix = nn.Linear(inputs * KERNEL, outputs)
-        # PyTorch starts a transposed convolution by the number of its outputs.
-        for parameter in self.mix.parameters():
-            nn.init.uniform_(parameter, -((outputs * KERNEL) ** -0.5), (outputs * KERNEL) ** -0.5)
+        self.mix = _in_the_middle(layer, 1.0)
 
     def forward(self, x: Tensor) -> Tensor:
         spread = torch.stack([x, torch.zeros_like(x)], dim=2).flatten(1, 2)
         return self.mix(F.pad(spread, (0, 0, 2, 1)).unfold(1, KERNEL, 1).flatten(2))
+
+
+@torch.no_grad()
+def _in_the_middle(layer: nn.Linear, gain: float) -> nn.Linear:
+    """A layer on windows (in · kernel) whose two middle taps are the given layer's weights."""
+    mix = nn.Linear(layer.in_features * KERNEL, layer.out_features)
+    taps = torch.zeros(layer.out_features, layer.in_features, KERNEL)
+    taps[..., 1:3] = gain * layer.weight[..., None]
+    mix.weight.copy_(taps.flatten(1))
+    mix.bias.copy_(layer.bias)
+    return mix

@@ -24,8 +24,8 @@ def told(tiny_of) -> HNetYoto:
     torch.manual_seed(0)
     method = build(replace(tiny_of("hnet-yoto"), frames=96))
     for name, parameter in method.named_parameters():
-        if "modulate" in name:  # zero at the start
-            torch.nn.init.normal_(parameter)
+        if "modulate" in name or "narrow" in name:  # zero at the start
+            torch.nn.init.normal_(parameter, std=0.1)
     return method
 
 

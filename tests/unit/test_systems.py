@@ -10,6 +10,7 @@ from torch import nn
 from et_lite.codec import ElasticCodec
 from et_lite.config import SYSTEMS, TrainingConfig, from_dict, preset, to_dict
 from et_lite.methods import METHODS, ReBottleneck, build
+from et_lite.methods.base import FIRST_SCALE
 from et_lite.segments import Segmentation, kept_length
 from et_lite.storage import load_state, load_weights, save_state
 from et_lite.training import Trainer, publish
@@ -29,8 +30,8 @@ every_system = pytest.mark.parametrize("system", SYSTEMS)
 def awake(method: ReBottleneck) -> ReBottleneck:
     """Conditions start without effect; give them one."""
     for name, parameter in method.named_parameters():
-        if "modulate" in name:
-            nn.init.normal_(parameter)
+        if "modulate" in name or "narrow" in name:
+            nn.init.normal_(parameter, std=0.1)
     return method
 
 
@@ -98,10 +99,22 @@ def test_interrupted_training_ends_as_unbroken(system, tiny_of, store, tmp_path)
 
 
 @every_system
+def test_latents_pass_before_training(system, tiny_of) -> None:
+    method = build(tiny_of(system))
+    x, keep = torch.randn(2, 8, 12), torch.tensor([0.5, 0.75])
+    posterior = method.encode(x, keep)
+    wanted = x if system != "conv-downsample" else x.unflatten(2, (-1, 2)).mean(-1)
+    wanted = wanted if system != "conv-downsample" else wanted.repeat_interleave(2, dim=2)
+    torch.testing.assert_close(posterior.mean, wanted)
+    torch.testing.assert_close(posterior.scale, torch.full_like(x, FIRST_SCALE), atol=2e-4, rtol=0)
+    torch.testing.assert_close(method.decode(posterior.mean, keep), wanted)
+
+
+@every_system
 def test_everything_learns(system, tiny_of, store) -> None:
     trainer = Trainer(replace(tiny_of(system), steps=20), store)
-    trainer.step()
-    trainer.step()  # what starts at zero has moved by now, and lets gradients through
+    for _ in range(3):
+        trainer.step()  # what starts at zero has moved by now, and lets gradients through
     still = [n for n, p in trainer.method.named_parameters() if p.grad is None or not p.grad.any()]
     assert still == []
 
