@@ -88,7 +88,6 @@ class OptimiserConfig:
     muon_weight_decay: float = 0.01
     adamw_lr: float = 1e-4
     adamw_eps: float = 1e-15
-    auxiliary_rate: float = 1.0  # the predictor's learning rates over the others'
     discriminator_lr: float = 1e-4
     weight_decay: float = 1e-4
     clip_norm: float = 50.0
@@ -203,9 +202,7 @@ class PhaseTrainingConfig:
 LITE = TrainingConfig(
     network=NetworkConfig(width=184, blocks=4),
     discriminator=DiscriminatorConfig(width=24),
-    optimiser=OptimiserConfig(
-        muon_lr=2e-2, adamw_lr=3e-3, auxiliary_rate=0.1, discriminator_lr=5e-4, cosine=True
-    ),
+    optimiser=OptimiserConfig(muon_lr=1e-2, adamw_lr=3e-3, discriminator_lr=5e-4, cosine=True),
     # Ten times the paper's: after so few steps a weaker pull leaves the inner latents white, and a
     # squared error between them then says little about the sound (benchmarks/lite_preset.md).
     loss=LossConfig(kl=1e-3),

@@ -30,34 +30,25 @@ def step_seeds(seed: int, step: int) -> tuple[np.random.Generator, torch.Generat
 
 
 def optimisers(
-    module: nn.Module,
-    config: OptimiserConfig,
-    outer: Sequence[nn.Module] = (),
-    slow: Sequence[nn.Parameter] = (),
+    module: nn.Module, config: OptimiserConfig, outer: Sequence[nn.Module] = ()
 ) -> list[torch.optim.Optimizer]:
     """Muon for a network's matrices, AdamW for its vectors, depthwise kernels and `outer` layers.
 
     Muon orthogonalises a matrix's update; for kernels of one channel and for gains that has no
-    meaning (the released code does it all the same; book: differences). The weights `slow` learn at
-    the configuration's auxiliary rate.
+    meaning (the released code does it all the same; book: differences).
     """
     plain = {parameter for layer in outer for parameter in layer.parameters()}
     matrices = [p for p in module.parameters() if p.ndim == 2 and p not in plain]
     others = [p for p in module.parameters() if p.ndim != 2 or p in plain]
 
-    def groups(parameters: list[nn.Parameter], rate: float) -> list[dict[str, Any]]:
-        apart = set(slow)
-        split = [[p for p in parameters if (p in apart) == is_slow] for is_slow in (False, True)]
-        rates = rate, rate * config.auxiliary_rate
-        return [{"params": ps, "lr": lr} for ps, lr in zip(split, rates, strict=True) if ps]
-
     muon = torch.optim.Muon(
-        groups(matrices, config.muon_lr),
+        matrices,
+        lr=config.muon_lr,
         momentum=config.muon_momentum,
         weight_decay=config.muon_weight_decay,
     )
     adamw = torch.optim.AdamW(
-        groups(others, config.adamw_lr), weight_decay=config.weight_decay, eps=config.adamw_eps
+        others, lr=config.adamw_lr, weight_decay=config.weight_decay, eps=config.adamw_eps
     )
     return [muon, adamw]
 

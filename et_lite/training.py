@@ -57,7 +57,7 @@ class Trainer:
             part.requires_grad_(name not in stage.frozen)
         self.method.zero_grad()  # a frozen part that held a gradient would still be stepped
         self.discriminator = LatentDiscriminator(self.config.discriminator).to(self.device)
-        self.main = optimisers(self.method, settings, slow=self.method.auxiliary_parameters())
+        self.main = optimisers(self.method, settings)
         self.against = torch.optim.AdamW(
             self.discriminator.parameters(),
             lr=settings.discriminator_lr,

@@ -127,16 +127,6 @@ def test_muon_takes_the_matrices_and_adamw_the_rest(tiny) -> None:
     assert len(own) + len(others) == len(list(method.parameters()))
 
 
-def test_the_predictor_learns_at_a_rate_of_its_own(tiny) -> None:
-    method = build(tiny)
-    settings = replace(tiny.optimiser, auxiliary_rate=0.1)
-    for optimiser in optimisers(method, settings, slow=method.auxiliary_parameters()):
-        fast, slow = optimiser.param_groups
-        assert slow["lr"] == pytest.approx(0.1 * fast["lr"])
-        own = set(method.predictor.parameters())
-        assert set(slow["params"]) <= own and not own & set(fast["params"])
-
-
 @pytest.mark.parametrize("solver", ["greedy", "dp"])
 def test_training_reduces_the_reconstruction_error(tiny, store, solver, tmp_path) -> None:
     fast = OptimiserConfig(muon_lr=0.02, adamw_lr=0.01, warmup=3, cosine=True)
