@@ -138,6 +138,6 @@ results: venv embeddings ## Measure the shipped models, and write every stored t
 	$(BIN)/python scripts/first_results.py
 	$(BIN)/python scripts/base_results.py
 
-clean: ## Remove what was built; .venv, corpus and runs stay
+clean: ## Remove what was built; .venv, corpus, embeddings and runs stay
 	rm -rf _build build *.egg-info .pytest_cache .ruff_cache .mypy_cache .import_linter_cache
 	find et_lite book tests scripts -name __pycache__ -type d -prune -exec rm -rf {} +

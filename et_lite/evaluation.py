@@ -108,7 +108,7 @@ def evaluate(
     """
     compared = [*_system_pairs(models, pairs), *_solver_pairs(models)]
     rows, originals = sweep(models, chosen, folder, embeddings or {})
-    fad = measure_fad(rows, originals, embeddings) if embeddings and originals else None
+    fad = measure_fad(rows, originals, embeddings, folder) if embeddings and originals else None
     rows = rows[COLUMNS]
     text = {
         ".csv": summary(rows),

@@ -5,6 +5,8 @@ Few samples make it larger, so its floor and its counts stand beside every value
 """
 
 from collections.abc import Mapping
+from functools import partial
+from pathlib import Path
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -12,6 +14,7 @@ import pandas as pd
 from numpy.typing import NDArray
 from tqdm.auto import tqdm
 
+from et_lite.cache import code_hash, remembered, version_of
 from et_lite.embeddings import Embedding
 from et_lite.frechet import Reference, centred
 from et_lite.intervals import Interval
@@ -44,11 +47,14 @@ class Fad(NamedTuple):
 
 
 def measure_fad(
-    rows: pd.DataFrame, originals: Mapping[str, str], embeddings: Mapping[str, Embedding]
+    rows: pd.DataFrame,
+    originals: Mapping[str, str],
+    embeddings: Mapping[str, Embedding],
+    folder: Path,
 ) -> Fad:
     """FAD from the column `embeddings` of a sweep's rows and from those of the originals by crop.
 
-    A domain that has no two windows has no rows.
+    `folder` keeps what is measured. A domain that has no two windows has no rows.
     """
     found, distances = [], {}
     bar = tqdm(total=rows.groupby(CELL).ngroups, desc="fad", unit="cell", disable=None)
@@ -64,7 +70,7 @@ def measure_fad(
             reached = float(cell["reached"].mean())
             row = {**dict(zip(CELL, key, strict=True)), **head, "reached": reached}
             if reached == 1:
-                distance = distances[key] = _distance(reference, cell)
+                distance = distances[key] = _distance(reference, cell, folder)
                 ends = centred(distance.value, distance.draws)
                 row |= {"fad": ends.mean, "low": ends.low, "high": ends.high}
                 row["halves"] = distance.halves
@@ -74,12 +80,21 @@ def measure_fad(
     return Fad(pd.DataFrame(found, columns=COLUMNS), distances)
 
 
-def _distance(reference: Reference, cell: pd.DataFrame) -> Distance:
+def _distance(reference: Reference, cell: pd.DataFrame, folder: Path) -> Distance:
     """Each seed alone is compared with the originals, since more clips make a smaller distance."""
-    values, draws, halves = [], [], []
+    found = []
     for _, model in cell.sort_values("crop").groupby("model"):
-        clips = [unpacked(text) for text in model["embeddings"]]
-        values.append(reference.distance(clips))
-        draws.append(reference.resampled(clips))
-        halves.append(reference.halves(clips))
+        texts = list(model["embeddings"])
+        name = version_of(code_hash("frechet"), reference.identity, *texts)
+        compute = partial(_compare, reference, texts)
+        found.append(Distance(**remembered(folder / "fad" / f"{name}.json", compute)))
+    values, draws, halves = zip(*found, strict=True)
     return Distance(float(np.mean(values)), np.mean(draws, axis=0), float(np.mean(halves)))
+
+
+def _compare(reference: Reference, texts: list[str]) -> dict[str, Any]:
+    """A `Distance` as plain JSON."""
+    clips = [unpacked(text) for text in texts]
+    draws = reference.resampled(clips).tolist()
+    found = Distance(reference.distance(clips), draws, reference.halves(clips))
+    return found._asdict()

@@ -3,6 +3,7 @@
 Kilgour et al. (2019) took it to sound. A set is a list of clips, each with embeddings (windows, d).
 """
 
+import hashlib
 from collections.abc import Sequence
 from functools import cached_property
 
@@ -87,6 +88,9 @@ class Reference:
         self.units = len(names)
         times = times_drawn(self.units, seed, draws) if self.units > 1 else np.empty((0, 1))
         self._weights = times[:, np.repeat(owner, self.windows)]  # (draws, n)
+        self.identity = hashlib.sha256(
+            repr((list(units), self.windows, draws, splits, seed)).encode() + self._rows.tobytes()
+        ).hexdigest()
         shuffle = np.random.default_rng(seed).permutation
         self._orders = [shuffle(len(clips)) for _ in range(splits)]
 
