@@ -1,7 +1,9 @@
 """Fréchet audio distance of every cell of a sweep (Kilgour et al. 2019; book: evaluation).
 
 It compares the embeddings of a cell's rebuilt clips with those of the originals of the same clips.
-Few samples make it larger, so its floor and its counts stand beside every value.
+Few samples make it larger, so counts and a floor stand beside every value: what half of the
+originals is from the other half. To be read against the floor is `halves`, half of the rebuilt
+clips against the other half of the originals; the distance itself may lie below it.
 """
 
 from collections.abc import Mapping
