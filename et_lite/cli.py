@@ -226,6 +226,8 @@ def _train(given: argparse.Namespace) -> None:
 
 
 def _evaluate(given: argparse.Namespace) -> None:
+    # FAD's eigenvalues are of small matrices too; read when numpy is loaded.
+    os.environ.setdefault("OPENBLAS_NUM_THREADS", "1")
     import torch
     from tqdm.auto import tqdm
 
