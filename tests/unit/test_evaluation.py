@@ -250,7 +250,7 @@ def test_quick_crops_are_those_that_ship() -> None:
     found = list(chosen)
     assert count == len(found) == 3
     assert [crop.domain for crop in found] == ["music", "speech", "effects"]
-    assert crops(None)[0] == 36
+    assert crops(None)[0] == 24
 
 
 def test_only_so_many_crops_of_a_corpus(monkeypatch, tmp_path) -> None:
