@@ -1,0 +1,18 @@
+"""Sound in a page: players, recorded sliders, and the kept-fraction listening widget."""
+
+from et_lite.listening.page import embedded, external
+from et_lite.listening.players import Markup, Stop, players, recorded_stops
+from et_lite.listening.rendering import KEEPS, Rendering, Version, render
+
+__all__ = [
+    "KEEPS",
+    "Markup",
+    "Rendering",
+    "Stop",
+    "Version",
+    "embedded",
+    "external",
+    "players",
+    "recorded_stops",
+    "render",
+]

@@ -1,0 +1,262 @@
+"""A clip at every rendered kept fraction: what the listening widget plays and draws.
+
+All versions of a clip are sample-aligned and lossless (FLAC, 16 bit). None is scaled to its own
+peak: one factor, the same for all, keeps them within ±1, and a gain of its own, which the widget
+shows and can switch off, makes each as loud as the others (ITU-R BS.1770, pyloudnorm).
+"""
+
+import base64
+import hashlib
+import json
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pyloudnorm
+import torch
+from numpy.typing import NDArray
+from tqdm.auto import tqdm
+
+from et_lite import audio, plotting
+from et_lite.codec import Analysis, ElasticCodec, sound
+from et_lite.listening.players import flac
+from et_lite.methods.elastic_time import ElasticTime
+from et_lite.segments import kept_length
+from et_lite.solvers.selection import RemovalOrder
+from et_lite.storage import atomic_path, commit, machine, write_json
+
+KEEPS = (0.2, 0.25, 0.3, 0.35, 0.4, 0.45, 0.5, 0.6, 0.7, 0.8, 0.9, 1.0)
+SHORTEST = 0.4  # seconds: the block over which BS.1770 measures loudness
+FALLBACK = ("original", "ceiling", "elastic-0.50", "elastic-0.20")  # plain players, without scripts
+
+
+@dataclass(frozen=True, eq=False)
+class Version:
+    """One sound of a clip: the original, the autoencoder's ceiling, or a kept fraction."""
+
+    name: str
+    kind: str  # original, ceiling, elastic or uniform
+    kept: int | None  # N; None where no frame was to be dropped
+    wave: NDArray  # (n,) within ±1
+    loudness: float  # LUFS; −inf for silence
+    gain: float  # dB that makes it as loud as the clip's other versions
+
+    def facts(self) -> dict[str, Any]:
+        """What the widget needs to know of it, without the sound."""
+        loudness = self.loudness if np.isfinite(self.loudness) else None
+        return {
+            "name": self.name,
+            "kind": self.kind,
+            "kept": self.kept,
+            "loudness": loudness,
+            "gain": self.gain,
+        }
+
+
+@dataclass(frozen=True, eq=False)
+class Rendering:
+    """A clip's versions, and the order in which its frames go (book: listening)."""
+
+    name: str
+    title: str
+    credit: str  # HTML
+    rate: int  # hertz
+    versions: list[Version]
+    latent_rate: float  # frames per second before any is dropped
+    order: list[int]  # frames, first removed first
+    costs: NDArray  # e[a, l], (T, L)
+    made: dict[str, Any]  # the model, the solver, the common factor, and where this was made
+
+    @property
+    def frames(self) -> int:
+        """T."""
+        return len(self.costs)
+
+    @property
+    def key(self) -> str:
+        """The name and a hash of all sounds: a page never plays another rendering's."""
+        digest = hashlib.sha256()
+        for version in self.versions:
+            digest.update(version.name.encode() + flac(version.wave, self.rate))
+        return f"{self.name}-{digest.hexdigest()[:8]}"
+
+    def card(self) -> dict[str, Any]:
+        """All but the sounds, ready for JSON."""
+        costs = np.where(np.isfinite(self.costs), self.costs, 0)
+        kept = [v.kept for v in self.versions if v.kind == "elastic" and v.kept]
+        original = self.versions[0].wave
+        return {
+            "key": self.key,
+            "title": self.title,
+            "credit": self.credit,
+            "rate": self.rate,
+            "samples": len(original),
+            "frames": self.frames,
+            "latent_rate": self.latent_rate,
+            "cap": costs.shape[1],
+            "order": self.order,
+            "costs": [float(f"{cost:.3g}") for cost in costs.ravel()],
+            "error_top": self._largest_error(min(kept)),
+            "versions": [version.facts() for version in self.versions],
+            "picture": self.pictures()[self.versions[0].name],
+            "hertz": [
+                (f"{hertz / 1000:g} kHz", height)
+                for hertz, height in plotting.hertz_marks(self.rate)
+                if height < 0.9  # or the label would stick out
+            ],
+            "about": self._about(),
+            "made": self.made,
+        }
+
+    def pictures(self) -> dict[str, str]:
+        """Each version's spectrogram, PNG in base64, all on the original's scale."""
+        _, loudest = plotting.bare_spectrogram(self.versions[0].wave, self.rate)
+        return {
+            v.name: _text(plotting.bare_spectrogram(v.wave, self.rate, loudest)[0])
+            for v in self.versions
+        }
+
+    def write(self, folder: str | Path) -> dict[str, Any]:
+        """Write `card.json` and a script for each sound under `folder`/key, and give the card.
+
+        The sounds that a page without scripts plays are written as FLAC files too.
+        """
+        card, pictures = self.card(), self.pictures()
+        home = Path(folder) / card["key"]
+        for version in self.versions:
+            data = flac(version.wave, self.rate)
+            told = json.dumps([f"{card['key']}/{version.name}", _text(data)])[1:-1]
+            with atomic_path(home / f"{version.name}.js") as temporary:
+                text = f'ElasticListening.deliver({told}, "{pictures[version.name]}");\n'
+                temporary.write_text(text, encoding="ascii")
+            if version.name in FALLBACK:
+                with atomic_path(home / f"{version.name}.flac") as temporary:
+                    temporary.write_bytes(data)
+        write_json(home / "card.json", card)
+        return card
+
+    def _largest_error(self, kept: int) -> float:
+        """The largest prediction error at so few kept frames: the height of the drawing."""
+        path = RemovalOrder(self.frames, np.array(self.order), np.zeros(len(self.order)))
+        offsets = path.at(kept).segmentation.offsets
+        replaced = np.flatnonzero(offsets)
+        errors = self.costs[replaced - offsets[replaced], offsets[replaced] - 1]
+        return float(errors.max(initial=1e-6))
+
+    def _about(self) -> str:
+        made = self.made
+        factor = f"{made['headroom_db']:+.1f} dB" if made["headroom_db"] else "none"
+        return (
+            f"{self.rate / 1000:g} kHz, 16 bit, lossless. Model {made['model']} "
+            f"({made['identity'][:8]}), frames chosen by {made['solver']} merging of one order for "
+            f"every rate; rendered at commit {made['commit']}. Loudness after ITU-R BS.1770; "
+            f"factor common to all versions: {factor}."
+        )
+
+
+def render(
+    codec: ElasticCodec,
+    wave: np.ndarray,
+    rate: int,
+    name: str,
+    title: str = "",
+    credit: str = "",
+    keeps: Sequence[float] = KEEPS,
+    solver: str = "agglomerative",
+) -> Rendering:
+    """Render a clip (n,) or (1, n) at `rate` hertz at every kept fraction.
+
+    Beside `solver` stand the original, the autoencoder alone, and the same model with evenly
+    spaced frames. ValueError for stereo, for a clip under 0.4 s, for a model that predicts nothing
+    and for a solver whose choices are not nested (book: listening).
+    """
+    streams, rate = audio.as_streams(wave, rate)
+    if len(streams) != 1:
+        raise ValueError(f"the clip has {len(streams)} channels, not 1: mix it to mono")
+    if streams.shape[1] < SHORTEST * rate:
+        seconds = streams.shape[1] / rate
+        raise ValueError(f"the clip lasts {seconds:.2f} s: loudness needs {SHORTEST} s or more")
+    analysis, costs = _analyse(codec, streams, rate, solver)
+    waves = {
+        ("original", "original", None): streams[0],
+        ("ceiling", "ceiling", None): _ceiling(codec, analysis),
+        **_stops(codec, analysis, "elastic", keeps),
+        **_stops(codec, codec.with_solver(analysis, "uniform"), "uniform", keeps),
+    }
+    factor = 1 / max(1.0, *(float(np.abs(w).max()) for w in waves.values()))
+    versions = _matched([(*key, w * np.float32(factor)) for key, w in waves.items()], rate)
+    return Rendering(
+        name=name,
+        title=title or name,
+        credit=credit,
+        rate=rate,
+        versions=versions,
+        latent_rate=codec.latent_rate,
+        order=analysis.paths[0].order.tolist(),
+        costs=costs,
+        made={
+            "model": codec.name,
+            "identity": codec.identity,
+            "autoencoder": codec.autoencoder.name,
+            "solver": solver,
+            "headroom_db": 20 * float(np.log10(factor)),
+            "commit": commit(),
+            "machine": machine(),
+        },
+    )
+
+
+def _analyse(
+    codec: ElasticCodec, streams: NDArray, rate: int, solver: str
+) -> tuple[Analysis, NDArray]:
+    """The clip's latents with the removal order, and its step costs (T, L)."""
+    method = codec.method
+    if not isinstance(method, ElasticTime):
+        raise ValueError(f"{codec.name} predicts nothing: choose a model of Elastic Time")
+    analysis = codec.analyse(streams, rate, solver)
+    if not isinstance(analysis.paths[0], RemovalOrder):
+        raise ValueError(
+            f"solver {solver!r} removes frames in no order: choose agglomerative or greedy"
+        )
+    return analysis, method.costs(analysis.latents[0])
+
+
+@torch.no_grad()
+def _ceiling(codec: ElasticCodec, analysis: Analysis) -> NDArray:
+    """The sound (n,) after the base autoencoder alone."""
+    return sound(codec.autoencoder, analysis.outer, analysis.rate, analysis.samples)[0]
+
+
+def _stops(
+    codec: ElasticCodec, analysis: Analysis, kind: str, keeps: Sequence[float]
+) -> dict[tuple[str, str, int], NDArray]:
+    """The sound at each kept fraction, by name, kind and N; those out of reach are left out."""
+    found = {}
+    frames = analysis.outer.shape[-1]
+    for keep in tqdm(keeps, kind, leave=False, disable=None):
+        if kind == "uniform" and kept_length(frames, keep) == frames:
+            continue  # nothing to choose: the other kind has it
+        payload = codec.pack(analysis, keep)
+        if payload.reached:
+            found[f"{kind}-{keep:.2f}", kind, payload.kept] = codec.decompress(payload)[0]
+    return found
+
+
+def _matched(waves: list[tuple[str, str, int | None, NDArray]], rate: int) -> list[Version]:
+    """Versions with gains to the original's loudness, or as near to it as all stay within ±1."""
+    meter = pyloudnorm.Meter(rate)
+    loudness = [float(meter.integrated_loudness(wave.astype(np.float64))) for *_, wave in waves]
+    target = loudness[0]
+    gains = [target - own if np.isfinite(target - own) else 0.0 for own in loudness]
+    peaks = [20 * np.log10(max(float(np.abs(wave).max()), 1e-9)) for *_, wave in waves]
+    over = max(0.0, *(peak + gain for peak, gain in zip(peaks, gains, strict=True)))
+    return [
+        Version(*facts, loudness=own, gain=gain - over)
+        for facts, own, gain in zip(waves, loudness, gains, strict=True)
+    ]
+
+
+def _text(data: bytes) -> str:
+    return base64.b64encode(data).decode()
