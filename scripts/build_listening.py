@@ -19,6 +19,7 @@ IMPORT = re.compile(r'^import (?:\{[^}]*\}|(?P<name>\w+)) from "\./(?P<file>[\w.
 TOP_LEVEL = re.compile(
     r"^(?:export )?(?:async )?(?:function|class|const|let) (?P<name>\w+|\[[^\]]*\])", re.M
 )
+EXPORT = re.compile(r"^export (?=(?:async|function|class|const|let)\b)", re.M)
 HEAD = "/* Built by scripts/build_listening.py from the modules in src: change those. */\n"
 
 
@@ -55,7 +56,7 @@ def _body(folder: Path, name: str) -> str:
     text = (folder / name).read_text(encoding="utf-8")
     if name.endswith(".css"):
         return f"const CSS = {json.dumps(text, ensure_ascii=False)};\n"
-    body = re.sub(r"^export ", "", IMPORT.sub("", text), flags=re.M)
+    body = re.sub(EXPORT, "", IMPORT.sub("", text))
     if left := re.search(r"^(?:import|export)\b.*", body, re.M):
         raise ValueError(f"{name} says {left[0]!r}, which this cannot join: import names only")
     return body

@@ -1,5 +1,6 @@
 """Sound in a page: players, recorded sliders, and the kept-fraction listening widget."""
 
+from et_lite.listening.credits import credit
 from et_lite.listening.page import embedded, external
 from et_lite.listening.players import Markup, Stop, players, recorded_stops
 from et_lite.listening.rendering import KEEPS, Rendering, Version, render
@@ -10,6 +11,7 @@ __all__ = [
     "Rendering",
     "Stop",
     "Version",
+    "credit",
     "embedded",
     "external",
     "players",

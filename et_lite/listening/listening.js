@@ -3,7 +3,7 @@
 "use strict";
 
 // listening.css
-const CSS = "/* Colours of the book's figures (et_lite/plotting.py); the page gives the typeface. */\n:host {\n  --thumb: 20px;\n  --kept: #0072b2;\n  --dropped: #b9d4e6;\n  --error: #d55e00;\n  --ink: #1b1f23;\n  --soft: #57606a;\n  --line: #b4bcc4;\n  --face: #fff;\n  display: block;\n  margin: 1.2em 0;\n  color: var(--ink);\n  accent-color: var(--kept);\n  color-scheme: light;\n}\n:host([data-ground=\"dark\"]) {\n  --kept: #56b4e9;\n  --dropped: #2c4a5e;\n  --error: #e69f00;\n  --ink: #e8eaed;\n  --soft: #a9b1ba;\n  --line: #57606a;\n  --face: #22272e;\n  color-scheme: dark;\n}\n* { box-sizing: border-box; }\n.widget {\n  max-width: 46rem;\n  padding: .9rem 1rem;\n  border: 1px solid var(--line);\n  border-radius: .6rem;\n  font-size: .95rem;\n  line-height: 1.45;\n  touch-action: manipulation;\n}\n.row { display: flex; flex-wrap: wrap; align-items: center; gap: .4rem .5rem; margin: .55rem 0; }\np { margin: .4rem 0; }\n.soft { color: var(--soft); }\n.soft, .legend, .foot, .heard { font-size: .87em; }\n\nbutton, select {\n  min-height: 2.2rem;\n  padding: .2rem .75rem;\n  border: 1px solid var(--line);\n  border-radius: .45rem;\n  background: var(--face);\n  color: inherit;\n  font: inherit;\n  cursor: pointer;\n}\nselect { max-width: 100%; }\nbutton:hover { border-color: var(--kept); }\nbutton[aria-pressed=\"true\"] { border-color: var(--kept); box-shadow: inset 0 0 0 1px var(--kept); }\nbutton:disabled { opacity: .5; cursor: default; }\n:focus-visible { outline: 3px solid var(--kept); outline-offset: 2px; }\nkbd {\n  padding: 0 .3em;\n  border: 1px solid var(--line);\n  border-radius: .25em;\n  color: var(--soft);\n  font: .8em/1.3 ui-monospace, monospace;\n}\n.play {\n  width: 2.9rem; height: 2.9rem; padding: 0;\n  border: 0; border-radius: 50%;\n  background: var(--kept);\n  color: var(--face);\n}\n.play svg { width: 1.15rem; height: 1.15rem; margin: auto; display: block; fill: currentColor; }\n.loading .play { opacity: .6; }\n.time { min-width: 6.6em; font-variant-numeric: tabular-nums; }\n\n.plot {\n  position: relative;\n  container-type: inline-size;\n  cursor: crosshair;\n  touch-action: pan-y;\n  user-select: none;\n}\n.spectrum { position: relative; height: 9.5rem; border-radius: .3rem; overflow: hidden; background: #000004; }\n.spectrum img { display: block; width: 100%; height: 100%; margin: 0; pointer-events: none; }\n.hertz span {\n  position: absolute; left: .3rem;\n  transform: translateY(50%);\n  color: #fff; font-size: .68rem; line-height: 1;\n  text-shadow: 0 0 3px #000, 0 0 3px #000;\n}\n.plot svg { display: block; width: 100%; }\n.frames { height: 1.7rem; margin-top: .3rem; }\n.errors { height: 2.6rem; margin-top: .15rem; border-bottom: 1px solid var(--line); overflow: hidden; }\n.errors path { fill: var(--error); }\n.frames .kept { fill: var(--kept); }\n.frames .dropped { fill: var(--dropped); }\n.playhead {\n  position: absolute; top: 0; bottom: 0; left: -1px;\n  width: 2px;\n  background: #fff;\n  box-shadow: 0 0 0 1px #0008;\n  pointer-events: none;\n}\n.region {\n  position: absolute; top: 0; bottom: 0;\n  border: solid var(--error); border-width: 0 2px;\n  background: color-mix(in srgb, var(--error) 22%, transparent);\n  pointer-events: none;\n}\n.legend { margin: .1rem 0 0; display: flex; flex-wrap: wrap; gap: .1rem 1rem; color: var(--soft); }\n.legend .kept { background: var(--kept); }\n.legend .dropped { background: var(--dropped); }\n.legend .error { background: var(--error); }\n.legend i { display: inline-block; width: .8em; height: .8em; margin-right: .35em; border-radius: 2px; }\n\ninput[type=\"range\"] { width: 100%; margin: 0; height: 1.6rem; background: transparent; appearance: none; cursor: pointer; }\ninput[type=\"range\"]::-webkit-slider-runnable-track { height: 6px; border-radius: 3px; background: var(--line); }\ninput[type=\"range\"]::-moz-range-track { height: 6px; border-radius: 3px; background: var(--line); }\ninput[type=\"range\"]::-webkit-slider-thumb {\n  appearance: none; width: var(--thumb); height: var(--thumb); margin-top: -7px;\n  border: 0; border-radius: 50%; background: var(--kept);\n}\ninput[type=\"range\"]::-moz-range-thumb {\n  width: var(--thumb); height: var(--thumb); border: 0; border-radius: 50%; background: var(--kept);\n}\ninput.position { --thumb: 12px; height: 1.1rem; display: block; }\ninput.position::-webkit-slider-runnable-track { height: 2px; }\ninput.position::-webkit-slider-thumb { margin-top: -5px; background: var(--soft); }\ninput.position::-moz-range-track { height: 2px; }\ninput.position::-moz-range-thumb { background: var(--soft); }\ninput:disabled { opacity: .5; }\n.keep { margin-top: .7rem; }\n.keep label > span { font-weight: 600; }\n.keep output { font-variant-numeric: tabular-nums; }\n.stops { position: relative; height: 7px; margin-top: -.3rem; }\n.stops i { position: absolute; width: 1px; height: 7px; background: var(--soft); }\n.heard { color: var(--soft); min-height: 1.45em; }\n.problem { color: var(--error); font-weight: 600; }\n.blind { margin: .7rem 0; padding: .4rem .8rem; border-left: 4px solid var(--kept); }\n.blind output { font-weight: 600; }\n.foot { align-items: start; }\nsummary { min-height: 2.2rem; padding: .35rem .3rem; cursor: pointer; }\ndetails[open] { flex-basis: 100%; }\ndl { display: grid; grid-template-columns: max-content 1fr; gap: .15rem .8rem; margin: .2rem 0; }\ndd { margin: 0; }\na { color: var(--kept); }\n[hidden] { display: none !important; }\n";
+const CSS = "/* Colours of the book's figures (et_lite/plotting.py); the page gives the typeface. */\n:host {\n  --thumb: 20px;\n  --kept: #0072b2;\n  --dropped: #b9d4e6;\n  --error: #d55e00;\n  --ink: #1b1f23;\n  --soft: #57606a;\n  --line: #b4bcc4;\n  --face: #fff;\n  display: block;\n  margin: 1.2em 0;\n  color: var(--ink);\n  accent-color: var(--kept);\n  color-scheme: light;\n}\n:host([data-ground=\"dark\"]) {\n  --kept: #56b4e9;\n  --dropped: #2c4a5e;\n  --error: #e69f00;\n  --ink: #e8eaed;\n  --soft: #a9b1ba;\n  --line: #57606a;\n  --face: #22272e;\n  color-scheme: dark;\n}\n* { box-sizing: border-box; }\n.widget {\n  max-width: 46rem;\n  padding: .9rem 1rem;\n  border: 1px solid var(--line);\n  border-radius: .6rem;\n  font-size: .95rem;\n  line-height: 1.45;\n  touch-action: manipulation;\n}\n.row { display: flex; flex-wrap: wrap; align-items: center; gap: .4rem .5rem; margin: .55rem 0; }\np { margin: .4rem 0; }\n.soft { color: var(--soft); }\n.soft, .legend, .foot, .heard { font-size: .87em; }\n\nbutton, select {\n  min-height: 2.2rem;\n  padding: .2rem .75rem;\n  border: 1px solid var(--line);\n  border-radius: .45rem;\n  background: var(--face);\n  color: inherit;\n  font: inherit;\n  cursor: pointer;\n}\nselect { max-width: 100%; }\nbutton:hover { border-color: var(--kept); }\nbutton[aria-pressed=\"true\"] { border-color: var(--kept); box-shadow: inset 0 0 0 1px var(--kept); }\nbutton:disabled { opacity: .5; cursor: default; }\n:focus-visible { outline: 3px solid var(--kept); outline-offset: 2px; }\nkbd {\n  padding: 0 .3em;\n  border: 1px solid var(--line);\n  border-radius: .25em;\n  color: var(--soft);\n  font: .8em/1.3 ui-monospace, monospace;\n}\n.play {\n  width: 3.2rem; height: 3.2rem; padding: 0;\n  border: 0; border-radius: 50%;\n  background: var(--kept);\n  color: var(--face);\n}\n.play svg { width: 1.15rem; height: 1.15rem; margin: auto; display: block; fill: currentColor; }\n.loading .play { opacity: .6; }\n.time { min-width: 6.6em; font-variant-numeric: tabular-nums; }\n\n.plot {\n  position: relative;\n  container-type: inline-size;\n  cursor: crosshair;\n  touch-action: pan-y;\n  user-select: none;\n}\n.spectrum { position: relative; height: 9.5rem; border-radius: .3rem; overflow: hidden; background: #000004; }\n.spectrum img { display: block; width: 100%; height: 100%; margin: 0; pointer-events: none; }\n.hertz span {\n  position: absolute; left: .3rem;\n  transform: translateY(50%);\n  color: #fff; font-size: .68rem; line-height: 1;\n  text-shadow: 0 0 3px #000, 0 0 3px #000;\n}\n.plot svg { display: block; width: 100%; }\n.frames { height: 1.7rem; margin-top: .3rem; }\n.errors { height: 2.6rem; margin-top: .15rem; border-bottom: 1px solid var(--line); overflow: hidden; }\n.errors path { fill: var(--error); }\n.frames .kept { fill: var(--kept); }\n.frames .dropped { fill: var(--dropped); }\n.playhead {\n  position: absolute; top: 0; bottom: 0; left: -1px;\n  width: 2px;\n  background: #fff;\n  box-shadow: 0 0 0 1px #0008;\n  pointer-events: none;\n}\n.region {\n  position: absolute; top: 0; bottom: 0;\n  border: solid var(--error); border-width: 0 2px;\n  background: color-mix(in srgb, var(--error) 22%, transparent);\n  pointer-events: none;\n}\n.legend { margin: .1rem 0 0; display: flex; flex-wrap: wrap; gap: .1rem 1rem; color: var(--soft); }\n.legend .kept { background: var(--kept); }\n.legend .dropped { background: var(--dropped); }\n.legend .error { background: var(--error); }\n.legend i { display: inline-block; width: .8em; height: .8em; margin-right: .35em; border-radius: 2px; }\n\ninput[type=\"range\"] { width: 100%; margin: 0; height: 1.6rem; background: transparent; appearance: none; cursor: pointer; }\ninput[type=\"range\"]::-webkit-slider-runnable-track { height: 6px; border-radius: 3px; background: var(--line); }\ninput[type=\"range\"]::-moz-range-track { height: 6px; border-radius: 3px; background: var(--line); }\ninput[type=\"range\"]::-webkit-slider-thumb {\n  appearance: none; width: var(--thumb); height: var(--thumb); margin-top: -7px;\n  border: 0; border-radius: 50%; background: var(--kept);\n}\ninput[type=\"range\"]::-moz-range-thumb {\n  width: var(--thumb); height: var(--thumb); border: 0; border-radius: 50%; background: var(--kept);\n}\ninput.position { --thumb: 12px; height: 1.1rem; display: block; }\ninput.position::-webkit-slider-runnable-track { height: 2px; }\ninput.position::-webkit-slider-thumb { margin-top: -5px; background: var(--soft); }\ninput.position::-moz-range-track { height: 2px; }\ninput.position::-moz-range-thumb { background: var(--soft); }\ninput:disabled { opacity: .5; }\n.keep { display: grid; grid-template-columns: auto 1fr; gap: .9rem; align-items: center; margin-top: .7rem; }\n.keep label { font-weight: 600; }\n.rate { font-variant-numeric: tabular-nums; }\n.stops { position: relative; height: 7px; margin-top: -.3rem; }\n.stops i { position: absolute; width: 1px; height: 7px; background: var(--soft); }\n.heard { color: var(--soft); min-height: 1.45em; }\n.problem { color: var(--error); font-weight: 600; }\n.blind { margin: .7rem 0; padding: .4rem .8rem; border-left: 4px solid var(--kept); }\n.blind output { font-weight: 600; }\n.foot { align-items: start; }\nsummary { min-height: 2.2rem; padding: .35rem .3rem; cursor: pointer; }\ndetails[open] { flex-basis: 100%; }\ndl { display: grid; grid-template-columns: max-content 1fr; gap: .15rem .8rem; margin: .2rem 0; }\ndd { margin: 0; }\na { color: var(--kept); }\n[hidden] { display: none !important; }\n";
 
 // payload.js
 // Sounds come when they are wanted, as scripts: a page opened from a folder may not fetch.
@@ -188,16 +188,17 @@ function wrapped(sample, loop) {
 
 /**
  * The samples of a loop, so that playing them in a circle makes no click: the last `fade` samples
- * turn into those before the start. At the clip's own start there are none, and it fades to silence.
+ * turn into those before the start. Where there are not so many, both ends fade instead.
  */
 function looped(samples, loop, fade) {
   const piece = samples.slice(loop.start, loop.end);
-  const length = Math.min(fade, piece.length);
+  const length = Math.min(fade, piece.length >> 1);
   for (let step = 0; step < length; step++) {
     const share = (step + 1) / (length + 1);
-    const before = loop.start - length + step;
     const place = piece.length - length + step;
-    piece[place] = piece[place] * (1 - share) + (before < 0 ? 0 : samples[before] * share);
+    piece[place] *= 1 - share;
+    if (loop.start < length) piece[step] *= share;
+    else piece[place] += samples[loop.start - length + step] * share;
   }
   return piece;
 }
@@ -207,6 +208,71 @@ function clock(seconds) {
   const tenths = Math.floor(seconds * 10 + 1e-6);
   const rest = (tenths % 600) / 10;
   return `${Math.floor(tenths / 600)}:${rest < 10 ? "0" : ""}${rest.toFixed(1)}`;
+}
+
+// versions.js
+// Which of a clip's versions is meant. A version is { name, kind, kept, gain }.
+
+/** The version of a kind; of those with fewer frames the one nearest to `kept` frames. */
+function versionOf(card, kind, kept) {
+  if (kind === "original" || kind === "ceiling") {
+    return card.versions.find((version) => version.kind === kind);
+  }
+  // Where every frame is kept there is nothing to choose: that version is everybody's.
+  const own = card.versions.filter((version) => version.kind === kind || version.kept === card.frames);
+  return nearest(own, kept, (version) => version.kept);
+}
+
+/** The next kept length with a rendered version, above (1) or below (-1). */
+function stopBeside(card, kept, step) {
+  const stops = card.versions.filter(({ kind }) => kind === "elastic").map((version) => version.kept);
+  const further = stops.filter((stop) => (stop - kept) * step > 0);
+  return further.length ? nearest(further, kept, (stop) => stop) : kept;
+}
+
+/** All but the baseline in the order in which they will be wanted: it is asked for by name. */
+function inOrder(card, kept) {
+  const rank = ({ kind, kept: own }) => (kind === "elastic" ? Math.abs(own - kept) / card.frames : 0.1);
+  return card.versions.filter(({ kind }) => kind !== "uniform").sort((a, b) => rank(a) - rank(b));
+}
+
+/** The name under which a version's sound travels. */
+const keyOf = (card, version) => `${card.key}/${version.name}`;
+
+// kernel.js
+// The widget with a kernel behind it (anywidget): sounds are asked for, and any kept length too.
+
+const REST = 250; // milliseconds without a move before the kernel is asked to render
+
+/** Put the widget into `el`; `mount` makes it and `model` carries the messages. */
+function attachTo({ model, el }, mount) {
+  const host = el.appendChild(document.createElement("div"));
+  const failures = new Map();
+  const cards = structuredClone(model.get("cards")); // versions are added to them
+  const fetcher = (key, fail) => {
+    failures.set(key, fail);
+    model.send({ sound: key });
+  };
+  let rest;
+  const widget = mount(host, cards, fetcher, ({ card, kept, voice }) => {
+    clearTimeout(rest);
+    const there = versionOf(card, voice, kept);
+    if (!there.kept || there.kept === kept) return;
+    const asked = { clip: cards.indexOf(card), kind: voice, kept };
+    rest = setTimeout(() => model.send({ render: asked }), REST);
+  });
+  model.on("msg:custom", (message, [sound] = []) => {
+    if (message.sound) {
+      const bytes = new Uint8Array(sound.buffer, sound.byteOffset, sound.byteLength);
+      take(message.sound, { bytes, picture: message.picture });
+    } else if (message.version) {
+      cards[message.clip].versions.push(message.version);
+      widget.update();
+    } else if (message.problem) {
+      failures.get(message.about)?.(message.problem);
+    }
+  });
+  return () => widget.stop();
 }
 
 // player.js
@@ -334,6 +400,22 @@ function circle(context, buffer, loop) {
   return piece;
 }
 
+// clock.js
+// The audio clock as the eye wants it: it ticks in blocks of samples, a playhead glides.
+
+const MOST = 0.015; // seconds that the playhead is moved at once to follow the sound
+
+/** A function of the page's time in milliseconds that gives the time of `context` in seconds. */
+function glidingClock(context, begin) {
+  let offset = context.currentTime - begin / 1000;
+  return (milliseconds) => {
+    const page = milliseconds / 1000;
+    const drift = context.currentTime - page - offset;
+    offset += clamp(drift / 20, -MOST, MOST);
+    return page + offset;
+  };
+}
+
 // theme.js
 // Light or dark as the page around is: every front end marks it in its own way, and all paint it.
 
@@ -357,35 +439,6 @@ function followTheme(host) {
   matchMedia("(prefers-color-scheme: dark)").addEventListener("change", look);
   look();
 }
-
-// versions.js
-// Which of a clip's versions is meant. A version is { name, kind, kept, gain }.
-
-/** The version of a kind; of those with fewer frames the one nearest to `kept` frames. */
-function versionOf(card, kind, kept) {
-  if (kind === "original" || kind === "ceiling") {
-    return card.versions.find((version) => version.kind === kind);
-  }
-  // Where every frame is kept there is nothing to choose: that version is everybody's.
-  const own = card.versions.filter((version) => version.kind === kind || version.kept === card.frames);
-  return nearest(own, kept, (version) => version.kept);
-}
-
-/** The next kept length with a rendered version, above (1) or below (-1). */
-function stopBeside(card, kept, step) {
-  const stops = card.versions.filter(({ kind }) => kind === "elastic").map((version) => version.kept);
-  const further = stops.filter((stop) => (stop - kept) * step > 0);
-  return further.length ? nearest(further, kept, (stop) => stop) : kept;
-}
-
-/** All but the baseline in the order in which they will be wanted: it is asked for by name. */
-function inOrder(card, kept) {
-  const rank = ({ kind, kept: own }) => (kind === "elastic" ? Math.abs(own - kept) / card.frames : 0.1);
-  return card.versions.filter(({ kind }) => kind !== "uniform").sort((a, b) => rank(a) - rank(b));
-}
-
-/** The name under which a version's sound travels. */
-const keyOf = (card, version) => `${card.key}/${version.name}`;
 
 // view.js
 // The widget's elements, once; what changes is written by draw.js.
@@ -452,21 +505,19 @@ function markup(cards) {
   <p class="legend" aria-hidden="true"><span><i class="kept"></i>kept frame</span>
   <span><i class="dropped"></i>predicted</span><span><i class="error"></i>prediction error
   <span data-show="errors"></span></span></p>
-  <div class="row">
+  <div class="keep">
     <button type="button" data-do="play" class="play" aria-label="Play">
       <svg viewBox="0 0 16 16" aria-hidden="true"><path d="${PLAY}"></path></svg></button>
-    <span class="time" data-show="time"></span>
-    ${button("loop", "Loop", "L", 'aria-pressed="false"')}
-    ${button("matched", "Same loudness", "G", 'aria-pressed="true"')}
-    <span class="soft" data-show="gain"></span>
-  </div>
-  <div class="keep">
-    <label><span>Kept fraction</span> <output data-show="kept"></output>
-      <input type="range" class="kept" step="1"></label>
-    <div class="stops" aria-hidden="true"></div>
+    <div><label for="kept">Kept fraction</label> <span class="rate" data-show="kept"></span>
+      <input type="range" class="kept" id="kept" step="1">
+      <div class="stops" aria-hidden="true"></div></div>
   </div>
   <div class="row voices" role="group" aria-label="Version that plays">${voices.join("")}</div>
   <p class="heard" data-show="heard"></p>
+  <div class="row"><span class="time" data-show="time"></span>
+    ${button("loop", "Loop", "L", 'aria-pressed="false"')}
+    ${button("matched", "Same loudness", "G", 'aria-pressed="true"')}
+    <span class="soft" data-show="gain"></span></div>
   <p class="problem" data-show="problem" role="alert" hidden></p>
   ${blind}
   <div class="row foot">${button("blind", "Blind test", "X", 'aria-expanded="false"')}
@@ -671,21 +722,6 @@ function testedVersion({ test, versions }) {
   return versions[test.hears === "X" ? test.x : test.hears];
 }
 
-// clock.js
-// The audio clock as the eye wants it: it ticks in blocks of samples, a playhead glides.
-
-/** A function of the page's time in milliseconds that gives the time of `context` in seconds. */
-function glidingClock(context) {
-  let offset = null;
-  return (milliseconds) => {
-    const page = milliseconds / 1000;
-    const drift = context.currentTime - page - offset;
-    // Follow slowly what the blocks scatter, and at once what a sleeping page missed.
-    offset = offset === null || Math.abs(drift) > 0.25 ? context.currentTime - page : offset + drift / 50;
-    return page + offset;
-  };
-}
-
 // plot.js
 // The plot under the pointer: a click seeks, a drag marks the stretch to loop.
 
@@ -788,7 +824,8 @@ function live(root, cards, fetcher, moved = () => {}) {
   const image = root.querySelector(".spectrum img");
   const wanted = () => (state.test ? testedVersion(state) : versionOf(state.card, state.voice, state.kept));
   const level = (version) => (state.matched || state.test ? gainOf(version.gain) : 1);
-  const seconds = () => (state.player ? state.player.sampleAt(state.now()) / state.player.context.sampleRate : 0);
+  const rate = () => state.player.context.sampleRate;
+  const seconds = () => (state.player ? state.player.sampleAt(state.player.context.currentTime) / rate() : 0);
   const load = (version) => soundOf(state.player.context, keyOf(state.card, version), fetcher);
 
   function update() {
@@ -844,8 +881,6 @@ function live(root, cards, fetcher, moved = () => {}) {
   function open() {
     if (state.player) return;
     state.player = playerFor(state.card.rate);
-    state.clock = glidingClock(state.player.context);
-    state.now = (page = performance.now()) => state.clock(page) - (state.player.context.outputLatency || 0);
     state.player.onended = () => {
       state.wants = false;
       drawWords(root, state, wanted());
@@ -856,33 +891,40 @@ function live(root, cards, fetcher, moved = () => {}) {
     soundsNow(pause, state);
     applyLoop();
     state.player.play();
-    requestAnimationFrame(follow);
+    cancelAnimationFrame(state.frame);
+    state.frame = requestAnimationFrame((page) => {
+      state.clock = glidingClock(state.player.context, page);
+      follow(page);
+    });
   }
 
   function pause() {
     state.wants = false;
     state.player?.pause();
+    cancelAnimationFrame(state.frame);
     drawWords(root, state, wanted());
   }
 
-  let drawn = 0;
+  let drawn = 0; // when the playhead was, in milliseconds
   function follow(page) {
-    const at = seconds();
-    if (!STILL.matches || page - drawn > 500 || !state.player.playing) {
+    const { player } = state;
+    const heardAt = state.clock(page) - (player.context.outputLatency || 0);
+    const at = player.playing ? player.sampleAt(heardAt) / rate() : seconds();
+    if (!STILL.matches || page - drawn > 500 || !player.playing) {
       drawPlace(root, state.card, at, state.looping && state.region);
       drawn = page;
     }
-    if (state.player.playing && root.host.isConnected) requestAnimationFrame(follow);
-    else if (state.player.playing) pause(); // the widget was removed from the page
+    if (player.playing && root.host.isConnected) state.frame = requestAnimationFrame(follow);
+    else if (player.playing) pause(); // the widget was removed from the page
   }
 
   /** The loop as the player counts it. */
   function applyLoop() {
     const { player, region } = state;
     if (!player?.sound) return;
-    const [rate, { length }] = [player.context.sampleRate, player.sound.buffer];
-    const { start: from, end } = region ?? { start: 0, end: length / rate };
-    const loop = { start: Math.round(from * rate), end: Math.min(length, Math.round(end * rate)) };
+    const { length } = player.sound.buffer;
+    const { start: from, end } = region ?? { start: 0, end: length / rate() };
+    const loop = { start: Math.round(from * rate()), end: Math.min(length, Math.round(end * rate())) };
     const [old, next] = [player.loop, state.looping ? loop : null];
     if (old?.start !== next?.start || old?.end !== next?.end) player.setLoop(next);
   }
@@ -897,7 +939,7 @@ function live(root, cards, fetcher, moved = () => {}) {
     if (state.region && (to < state.region.start || to > state.region.end)) state.region = null;
     open();
     applyLoop();
-    state.player.seek(to * state.player.context.sampleRate);
+    state.player.seek(to * rate());
     place();
   }
 
@@ -944,7 +986,7 @@ function live(root, cards, fetcher, moved = () => {}) {
     const actions = {
       play: () => (state.wants ? pause() : play()),
       stop: () => keep(stopBeside(state.card, state.kept, which === "after" ? 1 : -1)),
-      voice: () => ((state.voice = state.voice === which ? "elastic" : which), update()),
+      voice: () => ((state.voice = state.voice === which ? "elastic" : which), moved(state), update()),
       matched: () => ((state.matched = !state.matched), update()),
       clip: () => choose(cards[which]),
       blind: () => (which === "anew" ? blind.anew() : blind.toggle()),
@@ -979,7 +1021,7 @@ function live(root, cards, fetcher, moved = () => {}) {
   });
   state.kept = Math.round(cards[0].frames / 2);
   choose(cards[0]);
-  return { state, update, act, fade: FADE };
+  return { state, update, act, stop: pause };
 }
 
 // main.js
@@ -1005,9 +1047,10 @@ function mountAll() {
 }
 
 if (!globalThis.ElasticListening) {
-  const parts = { Player, answered, chanceOf, errorsOf, levelAt, looped, nearest, newTest };
+  const parts = { Player, answered, chanceOf, errorsOf, glidingClock, levelAt, looped, nearest, newTest };
   Object.assign(parts, { offsetsOfOrder, offsetsOfUniform, scoreOf, wrapped });
-  globalThis.ElasticListening = { deliver, mount, mountAll, parts, take };
+  const attach = (view) => attachTo(view, mount);
+  globalThis.ElasticListening = { attach, deliver, mount, mountAll, parts, take };
 }
 globalThis.ElasticListening.mountAll();
 if (document.readyState === "loading") {

@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import Any
 
 from et_lite.listening.players import Markup, flac
-from et_lite.listening.rendering import FALLBACK, Rendering
+from et_lite.listening.rendering import FALLBACK, Rendering, picture_of
 
 SCRIPT = Path(__file__).with_name("listening.js")
 WORDS = {
@@ -37,11 +37,11 @@ def embedded(*renderings: Rendering) -> Markup:
     """A widget with all its sounds and its script inside, for the output of a cell."""
     cards, players = [], []
     for rendering in renderings:
-        card, pictures = rendering.card(), rendering.pictures()
+        card = rendering.card()
         cards.append(card)
         for version in rendering.versions:
             data = base64.b64encode(flac(version.wave, rendering.rate)).decode()
-            more = f' data-picture="{pictures[version.name]}"'
+            more = f' data-picture="{picture_of(rendering, version)}"'
             source = f"data:audio/flac;base64,{data}"
             players.append(_player(card, version.facts(), source, more))
     script = SCRIPT.read_text(encoding="utf-8").replace("</", "<\\/")

@@ -8,7 +8,7 @@ shows and can switch off, makes each as loud as the others (ITU-R BS.1770, pylou
 import base64
 import hashlib
 import json
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -30,6 +30,8 @@ from et_lite.storage import atomic_path, commit, machine, write_json
 KEEPS = (0.2, 0.25, 0.3, 0.35, 0.4, 0.45, 0.5, 0.6, 0.7, 0.8, 0.9, 1.0)
 SHORTEST = 0.4  # seconds: the block over which BS.1770 measures loudness
 FALLBACK = ("original", "ceiling", "elastic-0.50", "elastic-0.20")  # plain players, without scripts
+
+Sound = tuple[str, str, int | None, NDArray]  # name, kind and kept length as in Version, (n,)
 
 
 @dataclass(frozen=True, eq=False)
@@ -100,7 +102,7 @@ class Rendering:
             "costs": [float(f"{cost:.3g}") for cost in costs.ravel()],
             "error_top": self._largest_error(min(kept)),
             "versions": [version.facts() for version in self.versions],
-            "picture": self.pictures()[self.versions[0].name],
+            "picture": picture_of(self, self.versions[0]),
             "hertz": [
                 (f"{hertz / 1000:g} kHz", height)
                 for hertz, height in plotting.hertz_marks(self.rate)
@@ -110,26 +112,18 @@ class Rendering:
             "made": self.made,
         }
 
-    def pictures(self) -> dict[str, str]:
-        """Each version's spectrogram, PNG in base64, all on the original's scale."""
-        _, loudest = plotting.bare_spectrogram(self.versions[0].wave, self.rate)
-        return {
-            v.name: _text(plotting.bare_spectrogram(v.wave, self.rate, loudest)[0])
-            for v in self.versions
-        }
-
     def write(self, folder: str | Path) -> dict[str, Any]:
         """Write `card.json` and a script for each sound under `folder`/key, and give the card.
 
         The sounds that a page without scripts plays are written as FLAC files too.
         """
-        card, pictures = self.card(), self.pictures()
+        card = self.card()
         home = Path(folder) / card["key"]
         for version in self.versions:
             data = flac(version.wave, self.rate)
             told = json.dumps([f"{card['key']}/{version.name}", _text(data)])[1:-1]
             with atomic_path(home / f"{version.name}.js") as temporary:
-                text = f'ElasticListening.deliver({told}, "{pictures[version.name]}");\n'
+                text = f'ElasticListening.deliver({told}, "{picture_of(self, version)}");\n'
                 temporary.write_text(text, encoding="ascii")
             if version.name in FALLBACK:
                 with atomic_path(home / f"{version.name}.flac") as temporary:
@@ -178,23 +172,23 @@ def render(
     if streams.shape[1] < SHORTEST * rate:
         seconds = streams.shape[1] / rate
         raise ValueError(f"the clip lasts {seconds:.2f} s: loudness needs {SHORTEST} s or more")
-    analysis, costs = _analyse(codec, streams, rate, solver)
-    waves = {
-        ("original", "original", None): streams[0],
-        ("ceiling", "ceiling", None): _ceiling(codec, analysis),
-        **_stops(codec, analysis, "elastic", keeps),
-        **_stops(codec, codec.with_solver(analysis, "uniform"), "uniform", keeps),
-    }
-    factor = 1 / max(1.0, *(float(np.abs(w).max()) for w in waves.values()))
-    versions = _matched([(*key, w * np.float32(factor)) for key, w in waves.items()], rate)
+    analysis, path, costs = _analyse(codec, streams, rate, solver)
+    sounds: list[Sound] = [
+        ("original", "original", None, streams[0]),
+        ("ceiling", "ceiling", None, _ceiling(codec, analysis)),
+        *_stops(codec, analysis, "elastic", keeps),
+        *_stops(codec, codec.with_solver(analysis, "uniform"), "uniform", keeps),
+    ]
+    factor = 1 / max(1.0, *(float(np.abs(wave).max()) for *_, wave in sounds))
+    kept_in = [(name, kind, kept, wave * np.float32(factor)) for name, kind, kept, wave in sounds]
     return Rendering(
         name=name,
         title=title or name,
         credit=credit,
         rate=rate,
-        versions=versions,
+        versions=_matched(kept_in, rate),
         latent_rate=codec.latent_rate,
-        order=analysis.paths[0].order.tolist(),
+        order=path.order.tolist(),
         costs=costs,
         made={
             "model": codec.name,
@@ -208,19 +202,50 @@ def render(
     )
 
 
+def stop_at(
+    codec: ElasticCodec, analysis: Analysis, rendering: Rendering, kind: str, kept: int
+) -> Version:
+    """One more version of a rendered clip, at `kept` frames by `kind`, elastic or uniform.
+
+    `analysis` is the clip's own. ValueError where the solver cannot keep so few.
+    """
+    if kind == "uniform":
+        analysis = codec.with_solver(analysis, "uniform")
+    elif kind != "elastic":
+        raise ValueError(f"kind {kind!r} keeps no chosen frames: ask for elastic or uniform")
+    payload = codec.pack(analysis, kept / rendering.frames)
+    if payload.kept != kept:
+        raise ValueError(f"{kind} keeps {payload.kept} frames or more, not {kept}: ask for more")
+    factor = 10 ** (rendering.made["headroom_db"] / 20)
+    wave = codec.decompress(payload)[0] * np.float32(factor)
+    first = rendering.versions[0]
+    loudness = pyloudnorm.Meter(rendering.rate).integrated_loudness(wave.astype(np.float64))
+    # The others are as loud as this; what would clip stays quieter.
+    gain = min(first.loudness + first.gain - loudness, -_peak(wave))
+    gain = float(gain) if np.isfinite(gain) else 0.0
+    return Version(f"{kind}-{kept}", kind, kept, wave, float(loudness), gain)
+
+
+def picture_of(rendering: Rendering, version: Version) -> str:
+    """A version's spectrogram, PNG in base64, on the original's scale."""
+    _, loudest = plotting.bare_spectrogram(rendering.versions[0].wave, rendering.rate)
+    return _text(plotting.bare_spectrogram(version.wave, rendering.rate, loudest)[0])
+
+
 def _analyse(
     codec: ElasticCodec, streams: NDArray, rate: int, solver: str
-) -> tuple[Analysis, NDArray]:
-    """The clip's latents with the removal order, and its step costs (T, L)."""
+) -> tuple[Analysis, RemovalOrder, NDArray]:
+    """The clip's latents, the order in which its frames go, and its step costs (T, L)."""
     method = codec.method
     if not isinstance(method, ElasticTime):
         raise ValueError(f"{codec.name} predicts nothing: choose a model of Elastic Time")
     analysis = codec.analyse(streams, rate, solver)
-    if not isinstance(analysis.paths[0], RemovalOrder):
+    (path,) = analysis.paths
+    if not isinstance(path, RemovalOrder):
         raise ValueError(
             f"solver {solver!r} removes frames in no order: choose agglomerative or greedy"
         )
-    return analysis, method.costs(analysis.latents[0])
+    return analysis, path, method.costs(analysis.latents[0])
 
 
 @torch.no_grad()
@@ -231,31 +256,33 @@ def _ceiling(codec: ElasticCodec, analysis: Analysis) -> NDArray:
 
 def _stops(
     codec: ElasticCodec, analysis: Analysis, kind: str, keeps: Sequence[float]
-) -> dict[tuple[str, str, int], NDArray]:
-    """The sound at each kept fraction, by name, kind and N; those out of reach are left out."""
-    found = {}
+) -> Iterator[Sound]:
+    """The sound at each kept fraction; those out of reach are left out."""
     frames = analysis.outer.shape[-1]
     for keep in tqdm(keeps, kind, leave=False, disable=None):
         if kind == "uniform" and kept_length(frames, keep) == frames:
             continue  # nothing to choose: the other kind has it
         payload = codec.pack(analysis, keep)
         if payload.reached:
-            found[f"{kind}-{keep:.2f}", kind, payload.kept] = codec.decompress(payload)[0]
-    return found
+            yield f"{kind}-{keep:.2f}", kind, payload.kept, codec.decompress(payload)[0]
 
 
-def _matched(waves: list[tuple[str, str, int | None, NDArray]], rate: int) -> list[Version]:
+def _matched(sounds: list[Sound], rate: int) -> list[Version]:
     """Versions with gains to the original's loudness, or as near to it as all stay within ±1."""
     meter = pyloudnorm.Meter(rate)
-    loudness = [float(meter.integrated_loudness(wave.astype(np.float64))) for *_, wave in waves]
+    loudness = [float(meter.integrated_loudness(wave.astype(np.float64))) for *_, wave in sounds]
     target = loudness[0]
     gains = [target - own if np.isfinite(target - own) else 0.0 for own in loudness]
-    peaks = [20 * np.log10(max(float(np.abs(wave).max()), 1e-9)) for *_, wave in waves]
-    over = max(0.0, *(peak + gain for peak, gain in zip(peaks, gains, strict=True)))
+    over = max(0.0, *(_peak(wave) + gain for (*_, wave), gain in zip(sounds, gains, strict=True)))
     return [
-        Version(*facts, loudness=own, gain=gain - over)
-        for facts, own, gain in zip(waves, loudness, gains, strict=True)
+        Version(*known, loudness=own, gain=float(gain - over))
+        for known, own, gain in zip(sounds, loudness, gains, strict=True)
     ]
+
+
+def _peak(wave: NDArray) -> float:
+    """The largest sample of (n,), in dB below full scale."""
+    return 20 * float(np.log10(max(float(np.abs(wave).max()), 1e-9)))
 
 
 def _text(data: bytes) -> str:

@@ -4,7 +4,9 @@ import { byElement, byScript, deliver, take } from "./payload.js";
 import { chanceOf, answered, newTest, scoreOf } from "./abx.js";
 import { errorsOf, offsetsOfOrder, offsetsOfUniform } from "./selection.js";
 import { levelAt, looped, nearest, wrapped } from "./maths.js";
+import { attachTo } from "./kernel.js";
 import { Player } from "./player.js";
+import { glidingClock } from "./clock.js";
 import { followTheme } from "./theme.js";
 import { live } from "./widget.js";
 import { markup } from "./view.js";
@@ -29,9 +31,10 @@ function mountAll() {
 }
 
 if (!globalThis.ElasticListening) {
-  const parts = { Player, answered, chanceOf, errorsOf, levelAt, looped, nearest, newTest };
+  const parts = { Player, answered, chanceOf, errorsOf, glidingClock, levelAt, looped, nearest, newTest };
   Object.assign(parts, { offsetsOfOrder, offsetsOfUniform, scoreOf, wrapped });
-  globalThis.ElasticListening = { deliver, mount, mountAll, parts, take };
+  const attach = (view) => attachTo(view, mount);
+  globalThis.ElasticListening = { attach, deliver, mount, mountAll, parts, take };
 }
 globalThis.ElasticListening.mountAll();
 if (document.readyState === "loading") {

@@ -28,16 +28,17 @@ export function wrapped(sample, loop) {
 
 /**
  * The samples of a loop, so that playing them in a circle makes no click: the last `fade` samples
- * turn into those before the start. At the clip's own start there are none, and it fades to silence.
+ * turn into those before the start. Where there are not so many, both ends fade instead.
  */
 export function looped(samples, loop, fade) {
   const piece = samples.slice(loop.start, loop.end);
-  const length = Math.min(fade, piece.length);
+  const length = Math.min(fade, piece.length >> 1);
   for (let step = 0; step < length; step++) {
     const share = (step + 1) / (length + 1);
-    const before = loop.start - length + step;
     const place = piece.length - length + step;
-    piece[place] = piece[place] * (1 - share) + (before < 0 ? 0 : samples[before] * share);
+    piece[place] *= 1 - share;
+    if (loop.start < length) piece[step] *= share;
+    else piece[place] += samples[loop.start - length + step] * share;
   }
   return piece;
 }

@@ -62,21 +62,19 @@ export function markup(cards) {
   <p class="legend" aria-hidden="true"><span><i class="kept"></i>kept frame</span>
   <span><i class="dropped"></i>predicted</span><span><i class="error"></i>prediction error
   <span data-show="errors"></span></span></p>
-  <div class="row">
+  <div class="keep">
     <button type="button" data-do="play" class="play" aria-label="Play">
       <svg viewBox="0 0 16 16" aria-hidden="true"><path d="${PLAY}"></path></svg></button>
-    <span class="time" data-show="time"></span>
-    ${button("loop", "Loop", "L", 'aria-pressed="false"')}
-    ${button("matched", "Same loudness", "G", 'aria-pressed="true"')}
-    <span class="soft" data-show="gain"></span>
-  </div>
-  <div class="keep">
-    <label><span>Kept fraction</span> <output data-show="kept"></output>
-      <input type="range" class="kept" step="1"></label>
-    <div class="stops" aria-hidden="true"></div>
+    <div><label for="kept">Kept fraction</label> <span class="rate" data-show="kept"></span>
+      <input type="range" class="kept" id="kept" step="1">
+      <div class="stops" aria-hidden="true"></div></div>
   </div>
   <div class="row voices" role="group" aria-label="Version that plays">${voices.join("")}</div>
   <p class="heard" data-show="heard"></p>
+  <div class="row"><span class="time" data-show="time"></span>
+    ${button("loop", "Loop", "L", 'aria-pressed="false"')}
+    ${button("matched", "Same loudness", "G", 'aria-pressed="true"')}
+    <span class="soft" data-show="gain"></span></div>
   <p class="problem" data-show="problem" role="alert" hidden></p>
   ${blind}
   <div class="row foot">${button("blind", "Blind test", "X", 'aria-expanded="false"')}

@@ -1,5 +1,5 @@
 // The widget: its state, and what each control does to it.
-import { FADE, clamp, gainOf } from "./maths.js";
+import { clamp, gainOf } from "./maths.js";
 import { blindTest, testedVersion } from "./blind.js";
 import { drawClip, drawFrames, drawPlace, drawWords, nameOf } from "./draw.js";
 import { glidingClock } from "./clock.js";
@@ -22,7 +22,8 @@ export function live(root, cards, fetcher, moved = () => {}) {
   const image = root.querySelector(".spectrum img");
   const wanted = () => (state.test ? testedVersion(state) : versionOf(state.card, state.voice, state.kept));
   const level = (version) => (state.matched || state.test ? gainOf(version.gain) : 1);
-  const seconds = () => (state.player ? state.player.sampleAt(state.now()) / state.player.context.sampleRate : 0);
+  const rate = () => state.player.context.sampleRate;
+  const seconds = () => (state.player ? state.player.sampleAt(state.player.context.currentTime) / rate() : 0);
   const load = (version) => soundOf(state.player.context, keyOf(state.card, version), fetcher);
 
   function update() {
@@ -78,8 +79,6 @@ export function live(root, cards, fetcher, moved = () => {}) {
   function open() {
     if (state.player) return;
     state.player = playerFor(state.card.rate);
-    state.clock = glidingClock(state.player.context);
-    state.now = (page = performance.now()) => state.clock(page) - (state.player.context.outputLatency || 0);
     state.player.onended = () => {
       state.wants = false;
       drawWords(root, state, wanted());
@@ -90,33 +89,40 @@ export function live(root, cards, fetcher, moved = () => {}) {
     soundsNow(pause, state);
     applyLoop();
     state.player.play();
-    requestAnimationFrame(follow);
+    cancelAnimationFrame(state.frame);
+    state.frame = requestAnimationFrame((page) => {
+      state.clock = glidingClock(state.player.context, page);
+      follow(page);
+    });
   }
 
   function pause() {
     state.wants = false;
     state.player?.pause();
+    cancelAnimationFrame(state.frame);
     drawWords(root, state, wanted());
   }
 
-  let drawn = 0;
+  let drawn = 0; // when the playhead was, in milliseconds
   function follow(page) {
-    const at = seconds();
-    if (!STILL.matches || page - drawn > 500 || !state.player.playing) {
+    const { player } = state;
+    const heardAt = state.clock(page) - (player.context.outputLatency || 0);
+    const at = player.playing ? player.sampleAt(heardAt) / rate() : seconds();
+    if (!STILL.matches || page - drawn > 500 || !player.playing) {
       drawPlace(root, state.card, at, state.looping && state.region);
       drawn = page;
     }
-    if (state.player.playing && root.host.isConnected) requestAnimationFrame(follow);
-    else if (state.player.playing) pause(); // the widget was removed from the page
+    if (player.playing && root.host.isConnected) state.frame = requestAnimationFrame(follow);
+    else if (player.playing) pause(); // the widget was removed from the page
   }
 
   /** The loop as the player counts it. */
   function applyLoop() {
     const { player, region } = state;
     if (!player?.sound) return;
-    const [rate, { length }] = [player.context.sampleRate, player.sound.buffer];
-    const { start: from, end } = region ?? { start: 0, end: length / rate };
-    const loop = { start: Math.round(from * rate), end: Math.min(length, Math.round(end * rate)) };
+    const { length } = player.sound.buffer;
+    const { start: from, end } = region ?? { start: 0, end: length / rate() };
+    const loop = { start: Math.round(from * rate()), end: Math.min(length, Math.round(end * rate())) };
     const [old, next] = [player.loop, state.looping ? loop : null];
     if (old?.start !== next?.start || old?.end !== next?.end) player.setLoop(next);
   }
@@ -131,7 +137,7 @@ export function live(root, cards, fetcher, moved = () => {}) {
     if (state.region && (to < state.region.start || to > state.region.end)) state.region = null;
     open();
     applyLoop();
-    state.player.seek(to * state.player.context.sampleRate);
+    state.player.seek(to * rate());
     place();
   }
 
@@ -178,7 +184,7 @@ export function live(root, cards, fetcher, moved = () => {}) {
     const actions = {
       play: () => (state.wants ? pause() : play()),
       stop: () => keep(stopBeside(state.card, state.kept, which === "after" ? 1 : -1)),
-      voice: () => ((state.voice = state.voice === which ? "elastic" : which), update()),
+      voice: () => ((state.voice = state.voice === which ? "elastic" : which), moved(state), update()),
       matched: () => ((state.matched = !state.matched), update()),
       clip: () => choose(cards[which]),
       blind: () => (which === "anew" ? blind.anew() : blind.toggle()),
@@ -213,5 +219,5 @@ export function live(root, cards, fetcher, moved = () => {}) {
   });
   state.kept = Math.round(cards[0].frames / 2);
   choose(cards[0]);
-  return { state, update, act, fade: FADE };
+  return { state, update, act, stop: pause };
 }
