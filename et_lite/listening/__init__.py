@@ -2,7 +2,7 @@
 
 from et_lite.listening.credits import credit
 from et_lite.listening.page import embedded, external
-from et_lite.listening.players import Markup, Stop, players, recorded_stops
+from et_lite.listening.plain import Markup, Stop, players, recorded_stops
 from et_lite.listening.rendering import KEEPS, Rendering, Version, render
 
 __all__ = [

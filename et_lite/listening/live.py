@@ -13,7 +13,7 @@ import traitlets
 
 from et_lite.codec import Analysis, ElasticCodec
 from et_lite.listening.page import SCRIPT
-from et_lite.listening.players import flac
+from et_lite.listening.plain import flac
 from et_lite.listening.rendering import Rendering, Version, picture_of, stop_at
 
 EXPORT = "\nexport default { render: (view) => globalThis.ElasticListening.attach(view) };\n"

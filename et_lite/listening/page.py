@@ -7,7 +7,7 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
-from et_lite.listening.players import Markup, flac
+from et_lite.listening.plain import Markup, flac
 from et_lite.listening.rendering import FALLBACK, Rendering, picture_of
 
 SCRIPT = Path(__file__).with_name("listening.js")

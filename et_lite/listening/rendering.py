@@ -21,7 +21,7 @@ from tqdm.auto import tqdm
 
 from et_lite import audio, plotting
 from et_lite.codec import Analysis, ElasticCodec, sound
-from et_lite.listening.players import flac
+from et_lite.listening.plain import flac
 from et_lite.methods.elastic_time import ElasticTime
 from et_lite.segments import kept_length
 from et_lite.solvers.selection import RemovalOrder
@@ -143,10 +143,10 @@ class Rendering:
         made = self.made
         factor = f"{made['headroom_db']:+.1f} dB" if made["headroom_db"] else "none"
         return (
-            f"{self.rate / 1000:g} kHz, 16 bit, lossless. Model {made['model']} "
-            f"({made['identity'][:8]}), frames chosen by {made['solver']} merging of one order for "
-            f"every rate; rendered at commit {made['commit']}. Loudness after ITU-R BS.1770; "
-            f"factor common to all versions: {factor}."
+            f"{self.rate / 1000:g} kHz, 16 bit, lossless. Made by {made['model']} "
+            f"({made['identity'][:8]}) at commit {made['commit']}; one {made['solver']} order of "
+            f"removal serves every rate. Even spacing is the same model with frames at equal "
+            f"distances. Loudness after ITU-R BS.1770; factor common to all versions: {factor}."
         )
 
 

@@ -1,5 +1,6 @@
 """The listening widget in Chromium: heard, drawn and counted, from a server and a folder."""
 
+import base64
 import json
 import shutil
 import threading
@@ -16,6 +17,7 @@ from playwright.sync_api import Browser, Locator, Page
 
 from et_lite import listening
 from et_lite.listening.page import SCRIPT
+from et_lite.listening.plain import flac
 from et_lite.listening.rendering import KEEPS, Rendering, Version
 from et_lite.segments import Segmentation, kept_length
 from et_lite.solvers import agglomerative, uniform
@@ -114,7 +116,9 @@ class Widget:
 
     def heard(self) -> str:
         """The version whose tone is in the last 0.1 s, once it is the only one."""
-        self.page.wait_for_timeout(250)
+        self.page.wait_for_function(f"!{STATE}.loading && {STATE}.player.voices.length === 1")
+        self.page.evaluate(f"window.settled = {STATE}.player.context.currentTime")
+        self.page.wait_for_function("window.until > window.settled + 0.15")
         sound = self.recorded()[-2205:]
         spectrum = {name: abs(tone_in(sound, hertz)) for name, hertz in MARKS.items()}
         first, second = sorted(spectrum, key=spectrum.__getitem__)[:-3:-1]
@@ -134,15 +138,19 @@ RECORD = """async () => {
     const { player } = document.querySelector('.et-listening').listening.state;
     const code = `registerProcessor('tap', class extends AudioWorkletProcessor {
         process([[samples]]) {
-            this.port.postMessage(samples ?? new Float32Array(128));
+            const end = (currentFrame + 128) / sampleRate;
+            this.port.postMessage({ end, samples: samples ?? new Float32Array(128) });
             return true;
         }
     })`;
     const url = 'data:text/javascript,' + encodeURIComponent(code); // a folder may not make blobs
     await player.context.audioWorklet.addModule(url);
     const tap = new AudioWorkletNode(player.context, 'tap');
-    window.recorded = [];
-    tap.port.onmessage = ({ data }) => window.recorded.push(...data);
+    const recorded = (window.recorded = []);
+    tap.port.onmessage = ({ data }) => {
+        recorded.push(...data.samples);
+        window.until = data.end;
+    };
     player.output.connect(tap);
     tap.connect(player.context.destination);
     const head = document.querySelector('.et-listening').shadowRoot.querySelector('.playhead');
@@ -235,6 +243,7 @@ def test_keys_change_what_is_heard(opened):
     assert_no_click(opened.recorded())
     assert_playhead_glides(opened.page.evaluate("window.places"))
     opened.page.keyboard.press("Space")
+    opened.page.wait_for_function(f"{STATE}.player.voices.length === 0")
     opened.page.wait_for_timeout(400)
     assert np.abs(opened.recorded()[-2048:]).max() < 1e-6
     assert not opened.state("player.playing")
@@ -334,7 +343,7 @@ OFFLINE = """async ([waves, moves, samples]) => {
     }
     return Array.from((await context.startRendering()).getChannelData(0));
 }"""
-LEAD = 441  # samples from a move to its effect: 20 ms
+LEAD = 1103  # samples from a move to its effect: 50 ms
 FADE = 397  # samples of a crossfade: 18 ms
 
 
@@ -408,7 +417,7 @@ def test_drawn_boundaries_are_those_of_the_package(local, voice):
 def test_the_slider_says_what_it_shows_and_what_is_heard(local):
     local.slider.fill(str(kept_length(FRAMES, 0.5) + 2))
     text = local.slider.get_attribute("aria-valuetext")
-    assert text.startswith("0.52 kept, 11.2 of 21.5 frames per second.")
+    assert text.startswith("0.52 kept, 11.3 of 21.5 frames per second.")
     assert "Elastic Time at 0.50, the rendered stop nearest to it (43 of 86 frames)" in text
 
 
@@ -522,6 +531,59 @@ def test_everything_in_one_page_plays_too(browser, address):
         assert widget.asked == [address + "inside.html"] or all(
             url.startswith(("data:", "blob:")) for url in widget.asked[1:]
         )
+
+
+ATTACH = """([card, answers]) => {
+    const asked = [];
+    const heard = [];
+    const code = (letter) => letter.charCodeAt(0);
+    const bytes = (text) => new DataView(Uint8Array.from(atob(text), code).buffer);
+    const answer = (message, sent) => setTimeout(() => heard.forEach((on) => on(message, sent)));
+    const model = {
+        get: () => [card],
+        on: (event, call) => heard.push(call),
+        send(question) {
+            asked.push(question);
+            const found = answers[JSON.stringify(question)];
+            if (found) answer(found[0], found[1].map(bytes));
+        },
+    };
+    const el = document.body.appendChild(document.createElement('div'));
+    el.className = 'live';
+    ElasticListening.attach({ model, el });
+    window.asked = asked;
+}"""
+
+
+def test_a_kernel_renders_the_kept_length_where_the_slider_rests(local):
+    """The messages are those of `et_lite.listening.live`, whose own tests pin what it answers."""
+    clip = rendering("live", "Live")
+    card, kept = clip.card(), 50
+    assert kept not in {version.kept for version in clip.versions}
+    picture, name = card["picture"], f"elastic-{kept}"
+    version = {"name": name, "kind": "elastic", "kept": kept, "gain": 0.0}
+
+    def sound(own: str) -> list[Any]:
+        return [{"picture": picture}, [base64.b64encode(flac(tones(own), RATE)).decode()]]
+
+    answers = {
+        '{"render":{"clip":0,"kind":"elastic","kept":50}}': [{"version": version, "clip": 0}, []]
+    }
+    for own, of in [("elastic-0.50", "elastic-0.50"), (name, "elastic-0.20")]:
+        key = f"{card['key']}/{own}"
+        told, data = sound(of)
+        answers[json.dumps({"sound": key}, separators=(",", ":"))] = [{**told, "sound": key}, data]
+    local.page.evaluate("document.querySelector('.et-listening').remove()")
+    local.page.evaluate(ATTACH, [card, answers])
+    local.page.evaluate("document.querySelector('.live > div').className = 'et-listening'")
+    local.play()
+    assert local.heard() == "elastic-0.50"
+    local.slider.fill(str(kept))
+    local.page.wait_for_function(f"{STATE}.card.versions.some(({{ kept }}) => kept === {kept})")
+    assert local.heard() == "elastic-0.20"  # what this kernel sends for it
+    assert f"a rendered stop ({kept} of {FRAMES} frames)" in (
+        local.page.locator("[data-show=heard]").inner_text()
+    )
 
 
 def test_reduced_motion_is_honoured(browser, address):

@@ -2,6 +2,8 @@
 // loop) is the same thing: a new voice comes in while all others go out, on the context's clock.
 import { FADE, levelAt, looped, wrapped } from "./maths.js";
 
+const LEAD = 0.05; // seconds: a busy page may be that late, and what starts late clicks
+
 export class Player {
   constructor(context) {
     this.context = context;
@@ -64,7 +66,7 @@ export class Player {
   /** A time that the audio thread has not reached, on a whole sample. */
   soon() {
     const { currentTime, baseLatency, sampleRate } = this.context;
-    const lead = Math.max(0.02, (baseLatency || 0) + 0.01);
+    const lead = LEAD + (baseLatency || 0);
     return Math.ceil((currentTime + lead) * sampleRate) / sampleRate;
   }
 
