@@ -22,7 +22,7 @@ EXPORT = "\nexport default { render: (view) => globalThis.ElasticListening.attac
 class LiveListening(anywidget.AnyWidget):
     """The widget over rendered clips, whose slider sounds at every kept length.
 
-    `codec` must be the one that rendered them; ValueError otherwise (book: sweeping).
+    `codec` must be the one that rendered them; ValueError otherwise (book: intro).
     """
 
     _esm = SCRIPT.read_text(encoding="utf-8") + EXPORT

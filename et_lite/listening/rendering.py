@@ -59,7 +59,7 @@ class Version:
 
 @dataclass(frozen=True, eq=False)
 class Rendering:
-    """A clip's versions, and the order in which its frames go (book: listening)."""
+    """A clip's versions, and the order in which its frames go (book: intro)."""
 
     name: str
     title: str
@@ -164,7 +164,7 @@ def render(
 
     Beside `solver` stand the original, the autoencoder alone, and the same model with evenly
     spaced frames. ValueError for stereo, for a clip under 0.4 s, for a model that predicts nothing
-    and for a solver whose choices are not nested (book: listening).
+    and for a solver whose choices are not nested (book: intro).
     """
     streams, rate = audio.as_streams(wave, rate)
     if len(streams) != 1:

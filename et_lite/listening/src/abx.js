@@ -1,4 +1,4 @@
-// A blind test: X is A or B, hidden; can the listener tell which? (ITU-R BS.1116; book: listening)
+// A blind test: X is A or B, hidden; can the listener tell which? (ITU-R BS.1116; book: intro)
 // A test is a value: { x: "A" or "B", right, answers }.
 
 /** The chance of at least `right` right answers out of `answers` by guessing, P(S >= right). */
