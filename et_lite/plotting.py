@@ -22,6 +22,8 @@ MARKERS = ("o", "s", "^", "D", "v", "P")
 WIDTH = 4.8  # inches: letters of 10 points stay legible when a phone shrinks the picture
 RANGE_DB = 80.0  # what a spectrogram shows below its loudest point
 BANDS = 96
+STEP_DB = 2.5  # the eye hardly sees such steps, and without them a picture takes twice the bytes
+MARKED_HERTZ = (200, 1000, 4000, 10_000)
 STYLE: Any = {  # what axes read when they are made
     "figure.dpi": 140,
     "figure.facecolor": "white",  # a light figure, in the dark theme too
@@ -234,6 +236,25 @@ def png(figure: Figure) -> bytes:
     return small.getvalue()
 
 
+def bare_spectrogram(wave: NDArray, rate: int, loudest: float | None = None) -> tuple[bytes, float]:
+    """A mel spectrogram of (n,) as PNG without axes, and the level in dB that is its white.
+
+    `loudest` gives it another sound's level, so that the two can be compared.
+    """
+    level = _decibels(wave, rate)
+    loudest = float(level.max()) if loudest is None else loudest
+    shade = np.round((level - loudest) / STEP_DB) * STEP_DB / RANGE_DB + 1
+    colours = plt.get_cmap("magma")(shade.clip(0, 1), bytes=True)[::-1, :, :3]
+    file = io.BytesIO()
+    Image.fromarray(colours).quantize(64).save(file, "PNG", optimize=True)
+    return file.getvalue(), loudest
+
+
+def hertz_marks(rate: int) -> list[tuple[float, float]]:
+    """Frequencies in hertz to mark beside a spectrogram, and their height, 0 to 1."""
+    return [(float(h), float(_mel(h) / _mel(rate / 2))) for h in MARKED_HERTZ if h < rate / 2]
+
+
 def _axes(rows: int, columns: int, height: float, **options: Any) -> tuple[Figure, NDArray]:
     """A figure of this height in inches and its axes (rows, columns)."""
     with plt.rc_context(STYLE):
@@ -261,8 +282,7 @@ def _under_spectrogram(
 
 
 def _draw_spectrogram(axis: Axes, level: NDArray, rate: int, seconds: float) -> None:
-    # In steps that the eye hardly sees, without which a picture takes twice the bytes.
-    level = np.round(level / 2.5) * 2.5
+    level = np.round(level / STEP_DB) * STEP_DB
     extent = (0, seconds, 0, BANDS)
     axis.imshow(
         level,
@@ -275,8 +295,8 @@ def _draw_spectrogram(axis: Axes, level: NDArray, rate: int, seconds: float) -> 
         vmax=0,
     )
     axis.set_xlim(0, seconds)
-    hertz = np.array([h for h in (200, 1000, 4000, 10_000) if h < rate / 2])
-    axis.set_yticks(_mel(hertz) / _mel(rate / 2) * BANDS, [f"{h / 1000:g}" for h in hertz])
+    marks = hertz_marks(rate)
+    axis.set_yticks([h * BANDS for _, h in marks], [f"{hertz / 1000:g}" for hertz, _ in marks])
     axis.set_ylabel("kHz")
 
 

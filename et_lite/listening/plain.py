@@ -92,11 +92,16 @@ SWITCH = """
 """
 
 
-def _audio(name: str, wave: NDArray, rate: int) -> str:
-    """An audio element with the sound (n,) inside it as FLAC, samples beyond ±1 clipped."""
+def flac(wave: NDArray, rate: int) -> bytes:
+    """The sound (n,) as a FLAC file of 16 bits, samples beyond ±1 clipped."""
     file = io.BytesIO()
     soundfile.write(file, np.clip(wave, -1, 1), rate, format="FLAC", subtype="PCM_16")
-    data = base64.b64encode(file.getvalue()).decode()
+    return file.getvalue()
+
+
+def _audio(name: str, wave: NDArray, rate: int) -> str:
+    """An audio element with the sound (n,) inside it."""
+    data = base64.b64encode(flac(wave, rate)).decode()
     return (
         f'<audio controls preload="metadata" aria-label="{html.escape(name)}" '
         f'style="max-width:100%" src="data:audio/flac;base64,{data}"></audio>'
