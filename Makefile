@@ -16,7 +16,8 @@ SYSTEMS ?= et-greedy et-greedy@0.5 et-dp et-dp@0.5 et-dp-widerange conv-downsamp
 SEEDED ?= et-greedy et-dp codecslime conv-downsample
 SEEDS ?= 1 2
 # Elastic Time without one of its parts, for the ablations.
-ABLATIONS ?= et-greedy-horizon-1 et-greedy-no-adversary et-greedy-unmarked
+ABLATIONS ?= et-greedy-horizon-1 et-greedy-no-adversary et-greedy-unmarked \
+  et-greedy-plain-costs
 WEIGHTS ?= assets/weights
 RUNS ?= runs
 LATENTS := $(RUNS)/latents

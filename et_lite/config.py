@@ -112,6 +112,7 @@ class TrainingConfig:
     batch: int = 64  # clips a step
     frames: int = 96  # latent frames a clip: 4.46 s at 21.5 Hz
     marked: bool = False  # whether Elastic Time's decoder is told which frames were predicted
+    gap_exponent: float = 0.0  # its l-th frame after an anchor costs l to this power as much
     seed: int = 0
 
 
@@ -209,6 +210,7 @@ LITE = TrainingConfig(
     steps=600,
     batch=32,
     marked=True,
+    gap_exponent=0.7,
 )
 MEDIUM = TrainingConfig(
     network=NetworkConfig(width=512, blocks=6),
@@ -216,17 +218,12 @@ MEDIUM = TrainingConfig(
     optimiser=OptimiserConfig(muon_lr=3e-3, adamw_lr=5e-4, discriminator_lr=3e-4, cosine=True),
     steps=10_000,
     marked=True,
+    gap_exponent=0.7,
 )
 PAPER = TrainingConfig()
 PRESETS: dict[str, TrainingConfig] = {"lite": LITE, "medium": MEDIUM, "paper": PAPER}
-BASE_PRESETS: dict[str, BaseTrainingConfig] = {
-    "cpu": BaseTrainingConfig(),
-    "gpu": BaseTrainingConfig(steps=40_000, batch=64),
-}
-PHASE_PRESETS: dict[str, PhaseTrainingConfig] = {
-    "cpu": PhaseTrainingConfig(),
-    "gpu": PhaseTrainingConfig(steps=100_000, batch=64),
-}
+BASE_PRESETS = {"cpu": BaseTrainingConfig(), "gpu": BaseTrainingConfig(steps=40_000, batch=64)}
+PHASE_PRESETS = {"cpu": PhaseTrainingConfig(), "gpu": PhaseTrainingConfig(steps=100_000, batch=64)}
 
 
 @dataclass(frozen=True)
@@ -236,7 +233,7 @@ class System:
     method: str
     selection: SelectionConfig
     loss: dict[str, float] = field(default_factory=dict)  # weights other than the preset's
-    marked: bool = True  # where the preset marks at all
+    changes: dict[str, Any] = field(default_factory=dict)  # of the preset's other fields
 
 
 HALF_DP = SelectionConfig("dp", keep_high=0.5)
@@ -253,12 +250,15 @@ SYSTEMS: dict[str, System] = {
     "uniform-hold": System("uniform_hold", SelectionConfig("uniform")),  # our control
 }
 # Elastic Time without one of its parts: trained to be measured, and not shipped.
-ABLATIONS: dict[str, System] = {
-    "et-greedy-horizon-1": System("elastic_time", SelectionConfig(), {"horizon": 1}),
-    "et-greedy-unmarked": System("elastic_time", SelectionConfig(), marked=False),
-    "et-greedy-no-adversary": System(
-        "elastic_time", SelectionConfig(), {"adversarial": 0, "feature_matching": 0}
-    ),
+WITHOUT: dict[str, dict[str, Any]] = {
+    "horizon-1": {"loss": {"horizon": 1}},
+    "no-adversary": {"loss": {"adversarial": 0, "feature_matching": 0}},
+    "unmarked": {"changes": {"marked": False}},
+    "plain-costs": {"changes": {"gap_exponent": 0.0}},
+}
+ABLATIONS = {
+    f"et-greedy-{name}": System("elastic_time", SelectionConfig(), **what)
+    for name, what in WITHOUT.items()
 }
 
 
@@ -275,8 +275,8 @@ def preset(name: str, system: str = "et-greedy", **changes: Any) -> TrainingConf
             )
     own, base = systems[system], PRESETS[name]
     loss = replace(base.loss, **own.loss)  # type: ignore[arg-type]
-    base = replace(base, method=own.method, selection=own.selection, loss=loss)
-    return replace(base, marked=base.marked and own.marked, **changes)
+    base = replace(base, method=own.method, selection=own.selection, loss=loss, **own.changes)
+    return replace(base, **changes)
 
 
 to_dict = asdict  # a configuration as plain JSON values

@@ -66,6 +66,7 @@ def plain_pass(
         # a frame in many small calls; it is given the rollouts there are, which is less work.
         again = settings.solver == "dp"
         costs = step_costs(z, method.predictor.rollout(z, cap) if again else predictions[:, :cap])
+        costs = costs * torch.arange(1.0, costs.shape[-1] + 1) ** method.config.gap_exponent
     chosen = solve_rows(settings.solver, costs.cpu().numpy(), targets)
     cuts = [c.segmentation for c in chosen]
     offsets = torch.from_numpy(np.stack([cut.offsets for cut in cuts])).to(z.device)

@@ -37,6 +37,7 @@ TINY = TrainingConfig(
     batch=3,
     frames=24,
     marked=True,
+    gap_exponent=0.7,
 )
 
 

@@ -32,8 +32,9 @@ def test_one_part_is_missing_and_nothing_else() -> None:
         config = preset("lite", name)
         assert config != whole and name not in SYSTEMS
         assert {k: getattr(config.loss, k) for k in system.loss} == system.loss
-        assert config.marked == system.marked and whole.marked
+        assert {k: getattr(config, k) for k in system.changes} == system.changes
         assert config.selection == whole.selection and config.network == whole.network
+    assert whole.marked and whole.gap_exponent == 0.7
     assert preset("lite", "et-greedy-no-adversary").loss.rollout == whole.loss.rollout
 
 

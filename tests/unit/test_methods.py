@@ -13,7 +13,6 @@ from et_lite import runs
 from et_lite.config import LossConfig, TrainingConfig
 from et_lite.layers import Posterior
 from et_lite.methods import ReBottleneck, TrainingPass, build
-from et_lite.predictor import step_costs
 from et_lite.segments import Segmentation
 from et_lite.solvers import solve_rows
 from et_lite.training import Trainer
@@ -121,8 +120,8 @@ def rows_to_choose(method: ReBottleneck, z: torch.Tensor, targets: np.ndarray) -
     _, segmentations = method._choose(z, targets)
     method.predictor.step = step
     with torch.no_grad():
-        costs = step_costs(z, method.predictor.rollout(z, method.config.selection.max_offset))
-    whole = solve_rows(method.config.selection.solver, costs.numpy(), targets)
+        costs = np.stack([method.costs(clip) for clip in z])
+    whole = solve_rows(method.config.selection.solver, costs, targets)
     assert segmentations == [selection.segmentation for selection in whole]
     return rows
 
