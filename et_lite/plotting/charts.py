@@ -8,7 +8,8 @@ from numpy.typing import ArrayLike
 
 from et_lite.plotting.axes import COLOURS, MARKERS, new_axes
 
-Curve = tuple[ArrayLike, ArrayLike]
+# x and y of its points; and the low and the high ends of their intervals, where they have some.
+Curve = tuple[ArrayLike, ArrayLike] | tuple[ArrayLike, ArrayLike, ArrayLike, ArrayLike]
 Ends = tuple[float, float, float]  # a mean, and the low and the high end of its interval
 
 
@@ -19,26 +20,31 @@ def lines(
     ticks: Sequence[float] | None = None,
     height: float = 2.4,
     scale: str = "linear",
+    shared: bool = True,
 ) -> Figure:
     """Named curves in named panels side by side, with shared axes and one legend above.
 
     A name has one colour, dash and marker in every panel; curves of more than 20 points have no
-    marker. `ticks` are the numbers on the axis across, `scale` is that of the axis up.
+    marker. Ends of intervals are drawn as bars. `ticks` are the numbers on the axis across, `scale`
+    is that of the axis up, and where that is not `shared` the panels' numbers cannot be compared.
     """
     names = list(dict.fromkeys(name for curves in panels.values() for name in curves))
-    figure, axes = new_axes(1, len(panels), height, sharex=True, sharey=True)
+    figure, axes = new_axes(1, len(panels), height, sharex=True, sharey=shared)
     for axis, (title, curves) in zip(axes[0], panels.items(), strict=True):
-        for name, (x, y) in curves.items():
+        for name, (x, y, *ends) in curves.items():
             place = names.index(name)
             marker = MARKERS[place % len(MARKERS)] if np.size(x) <= 20 else None
             style = {"color": COLOURS[place % len(COLOURS)], "marker": marker, "ms": 5}
-            axis.plot(x, y, "-" if place < len(COLOURS) else "--", label=name, **style)
+            (line,) = axis.plot(x, y, "-" if place < len(COLOURS) else "--", label=name, **style)
+            if ends:
+                axis.vlines(x, *ends, color=line.get_color(), linewidth=1)
         axis.set_title(title, loc="left")
         axis.set_xlabel(across)
         if ticks is not None:
             axis.set_xticks(ticks)
+        axis.set_yscale(scale)
         axis.grid(color="0.9")
-    axes[0][0].set(ylabel=up, yscale=scale)
+    axes[0][0].set_ylabel(up)
     entries = {e: n for a in axes[0] for e, n in zip(*a.get_legend_handles_labels(), strict=True)}
     once = {name: entry for entry, name in entries.items()}
     figure.legend(
