@@ -230,6 +230,7 @@ def main() -> int:
     parser.add_argument("--run-dir", type=Path, default=Path("runs/evaluate"))
     parser.add_argument("-o", "--output", type=Path, default=ASSETS / "results" / "choices")
     given = parser.parse_args()
+    torch.set_num_threads(1)  # small products on several threads only wait for each other
     prepare_cpu()
     try:
         codecs = load(given.models)
