@@ -230,6 +230,8 @@ def main() -> int:
     parser.add_argument("--run-dir", type=Path, default=Path("runs/evaluate"))
     parser.add_argument("-o", "--output", type=Path, default=ASSETS / "results" / "choices")
     given = parser.parse_args()
+    if given.crops is not None and given.crops < 1:
+        parser.error(f"--crops is {given.crops}: ask for at least 1, or leave it out for all")
     torch.set_num_threads(1)  # small products on several threads only wait for each other
     prepare_cpu()
     try:
