@@ -147,6 +147,7 @@ results: venv embeddings ## Measure the shipped models, and write every stored t
 	$(BIN)/python scripts/readme_results.py
 	$(BIN)/python scripts/training_logs.py
 	$(BIN)/python scripts/base_results.py
+	$(BIN)/python scripts/choices.py
 
 clean: ## Remove what was built; .venv, corpus, embeddings and runs stay
 	rm -rf _build build *.egg-info .pytest_cache .ruff_cache .mypy_cache .import_linter_cache

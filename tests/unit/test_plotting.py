@@ -124,6 +124,16 @@ def test_no_two_names_look_alike():
     assert axis.get_yscale() == "log"
 
 
+def test_lines_show_the_ends_of_their_intervals():
+    curves = {"a": ([1, 2], [5, 7], [4, 6], [6, 9]), "b": ([1, 2], [1, 2])}
+    panels = {"music": curves, "speech": {"a": ([1, 2], [50, 70])}}
+    music, speech = plotting.lines(panels, "h", "distance", shared=False).axes
+    (bars,) = music.collections
+    np.testing.assert_array_equal(bars.get_segments(), [[[1, 4], [1, 6]], [[2, 6], [2, 9]]])
+    assert music.get_ylim()[1] < 10 < 50 < speech.get_ylim()[1] and not speech.collections
+    assert music.lines[0].get_color() == speech.lines[0].get_color()
+
+
 def test_intervals_lie_in_the_row_of_their_name():
     panels = {"music": {"a": (1.0, 0.5, 2.0), "b": (3.0, 3.0, 3.5)}, "speech": {"b": (2, 1, 3)}}
     music, speech = plotting.intervals(panels, "distance", 2.0, {"a": 1, "b": 0}).axes

@@ -1,11 +1,7 @@
-"""Pictures for the notebooks and the book: functions from numbers to figures and tables of text.
-
-Time runs in seconds. A latent frame t stands for the time from t to t + 1 frame lengths.
-"""
+"""A sound's spectrogram, alone or with what belongs to its frames under it."""
 
 import io
-from collections.abc import Iterable, Mapping, Sequence
-from typing import Any
+from collections.abc import Mapping
 
 import matplotlib.pyplot as plt
 import numpy as np
@@ -14,27 +10,13 @@ from matplotlib.figure import Figure
 from numpy.typing import ArrayLike, NDArray
 from PIL import Image
 
+from et_lite.plotting.axes import COLOURS, new_axes
 from et_lite.segments import Segmentation
 
-# Okabe and Ito's colours: told apart with any colour vision.
-COLOURS = ("#0072B2", "#D55E00", "#009E73", "#CC79A7", "#E69F00", "#56B4E9")
-MARKERS = ("o", "s", "^", "D", "v", "P")
-WIDTH = 4.8  # inches: letters of 10 points stay legible when a phone shrinks the picture
 RANGE_DB = 80.0  # what a spectrogram shows below its loudest point
 BANDS = 96
 STEP_DB = 2.5  # the eye hardly sees such steps, and without them a picture takes twice the bytes
 MARKED_HERTZ = (200, 1000, 4000, 10_000)
-STYLE: Any = {  # what axes read when they are made
-    "figure.dpi": 140,
-    "figure.facecolor": "white",  # a light figure, in the dark theme too
-    "axes.spines.top": False,
-    "axes.spines.right": False,
-    "axes.titlesize": 10,
-    "legend.fontsize": 9,
-}
-
-Curve = tuple[ArrayLike, ArrayLike]
-Ends = tuple[float, float, float]  # a mean, and the low and the high end of its interval
 
 
 def spectrogram(sounds: Mapping[str, NDArray], rate: int, columns: int = 1) -> Figure:
@@ -45,7 +27,7 @@ def spectrogram(sounds: Mapping[str, NDArray], rate: int, columns: int = 1) -> F
     levels = [_decibels(wave, rate) for wave in sounds.values()]
     top = max(level.max() for level in levels)
     rows = -(-len(sounds) // columns)
-    figure, axes = _axes(rows, columns, 0.45 + 1.15 * rows, sharex=True)
+    figure, axes = new_axes(rows, columns, 0.45 + 1.15 * rows, sharex=True)
     panels = axes.T.ravel()[: len(sounds)]
     for axis, name, level, wave in zip(panels, sounds, levels, sounds.values(), strict=True):
         _draw_spectrogram(axis, level - top, rate, len(wave) / rate)
@@ -136,106 +118,6 @@ def boundaries_over(
     return figure
 
 
-def lines(
-    panels: Mapping[str, Mapping[str, Curve]],
-    across: str,
-    up: str,
-    ticks: Sequence[float] | None = None,
-    height: float = 2.4,
-    scale: str = "linear",
-) -> Figure:
-    """Named curves in named panels side by side, with shared axes and one legend above.
-
-    A name has one colour, dash and marker in every panel; curves of more than 20 points have no
-    marker. `ticks` are the numbers on the axis across, `scale` is that of the axis up.
-    """
-    names = list(dict.fromkeys(name for curves in panels.values() for name in curves))
-    figure, axes = _axes(1, len(panels), height, sharex=True, sharey=True)
-    for axis, (title, curves) in zip(axes[0], panels.items(), strict=True):
-        for name, (x, y) in curves.items():
-            place = names.index(name)
-            marker = MARKERS[place % len(MARKERS)] if np.size(x) <= 20 else None
-            style = {"color": COLOURS[place % len(COLOURS)], "marker": marker, "ms": 5}
-            axis.plot(x, y, "-" if place < len(COLOURS) else "--", label=name, **style)
-        axis.set_title(title, loc="left")
-        axis.set_xlabel(across)
-        if ticks is not None:
-            axis.set_xticks(ticks)
-        axis.grid(color="0.9")
-    axes[0][0].set(ylabel=up, yscale=scale)
-    entries = {e: n for a in axes[0] for e, n in zip(*a.get_legend_handles_labels(), strict=True)}
-    once = {name: entry for entry, name in entries.items()}
-    figure.legend(
-        list(once.values()),
-        list(once),
-        loc="outside upper center",
-        ncols=min(3, len(once)),
-        frameon=False,
-    )
-    return figure
-
-
-def intervals(
-    panels: Mapping[str, Mapping[str, Ends]], across: str, height: float, groups: Mapping[str, int]
-) -> Figure:
-    """Named means with the ends of their intervals, a row a name, in named panels side by side.
-
-    Names of one of the numbered `groups` have one colour and one marker.
-    """
-    figure, axes = _axes(1, len(panels), height, sharex=True, sharey=True)
-    names = list(groups)
-    for axis, (title, found) in zip(axes[0], panels.items(), strict=True):
-        for name, (mean, low, high) in found.items():
-            style = {"color": COLOURS[groups[name]], "marker": MARKERS[groups[name]], "ms": 4}
-            row, ends = names.index(name), [[mean - low], [high - mean]]
-            axis.errorbar(mean, row, xerr=ends, capsize=3, **style)
-        axis.set_title(title, loc="left")
-        axis.grid(axis="x", color="0.9")
-        axis.set_axisbelow(True)
-    axes[0][0].set(yticks=range(len(names)), yticklabels=names, ylim=(len(names) - 0.5, -0.5))
-    axes[0][len(panels) // 2].set_xlabel(across)
-    return figure
-
-
-def table(heads: Sequence[object], rows: Iterable[Sequence[object]]) -> str:
-    """Rows of words and numbers as text under `heads`: the first column left, the others right."""
-    cells = [[str(cell) for cell in row] for row in (heads, *rows)]
-    widths = [max(map(len, column)) for column in zip(*cells, strict=True)]
-    return "\n".join(
-        row[0].ljust(widths[0])
-        + "".join(cell.rjust(width + 2) for cell, width in zip(row[1:], widths[1:], strict=True))
-        for row in cells
-    )
-
-
-def cost_table(costs: NDArray, values: Sequence[object] | None = None, first: int = 0) -> str:
-    """Step costs e[a, l], (T, L), as text: a row an anchor, a column a number of steps.
-
-    `values` (T,) may stand beside the frames, which count from `first`. Entries past the end of
-    the clip stay blank (book: chunking).
-    """
-    named = values is not None
-    heads = ["a", *(["value"] if named else []), *(f"l = {i + 1}" for i in range(costs.shape[1]))]
-    rows = []
-    for place, row in enumerate(costs):
-        told = [first + place, *([values[place]] if values is not None else [])]
-        rows.append([*told, *(f"{cost:.3g}" if np.isfinite(cost) else "" for cost in row)])
-    return table(heads, rows)
-
-
-def strip(segmentation: Segmentation) -> str:
-    """A segmentation as a row of T characters: ● a kept frame, · a predicted one."""
-    return "".join("·" if offset else "●" for offset in segmentation.offsets)
-
-
-def png(figure: Figure) -> bytes:
-    """A figure as PNG with a palette: a third of the bytes, and no loss to the eye."""
-    file, small = io.BytesIO(), io.BytesIO()
-    figure.savefig(file, format="png")
-    Image.open(file).convert("RGB").quantize(128).save(small, "PNG", optimize=True)
-    return small.getvalue()
-
-
 def bare_spectrogram(wave: NDArray, rate: int, loudest: float | None = None) -> tuple[bytes, float]:
     """A mel spectrogram of (n,) as PNG without axes, and the level in dB that is its white.
 
@@ -255,26 +137,11 @@ def hertz_marks(rate: int) -> list[tuple[float, float]]:
     return [(float(h), float(_mel(h) / _mel(rate / 2))) for h in MARKED_HERTZ if h < rate / 2]
 
 
-def _axes(rows: int, columns: int, height: float, **options: Any) -> tuple[Figure, NDArray]:
-    """A figure of this height in inches and its axes (rows, columns)."""
-    with plt.rc_context(STYLE):
-        figure, axes = plt.subplots(
-            rows,
-            columns,
-            squeeze=False,
-            figsize=(WIDTH, height),
-            layout="constrained",
-            **options,
-        )
-    plt.close(figure)  # or the notebook would show it a second time
-    return figure, axes
-
-
 def _under_spectrogram(
     wave: NDArray, rate: int, share: float, height: float
 ) -> tuple[Figure, Axes, Axes]:
     """A spectrogram, and empty axes under it `share` times as high."""
-    figure, axes = _axes(2, 1, height, sharex=True, height_ratios=[1.0, share])
+    figure, axes = new_axes(2, 1, height, sharex=True, height_ratios=[1.0, share])
     level = _decibels(wave, rate)
     _draw_spectrogram(axes[0, 0], level - level.max(), rate, len(wave) / rate)
     axes[1, 0].set_xlabel("time (s)")

@@ -1,0 +1,35 @@
+"""Pictures for the notebooks and the book: functions from numbers to figures and tables of text.
+
+Time runs in seconds. A latent frame t stands for the time from t to t + 1 frame lengths.
+"""
+
+from et_lite.plotting.axes import COLOURS, MARKERS, png
+from et_lite.plotting.charts import intervals, lines
+from et_lite.plotting.sounds import (
+    bare_spectrogram,
+    boundaries_over,
+    costs_under,
+    hertz_marks,
+    latents_under,
+    spectrogram,
+    values_under,
+)
+from et_lite.plotting.text import cost_table, strip, table
+
+__all__ = [
+    "COLOURS",
+    "MARKERS",
+    "bare_spectrogram",
+    "boundaries_over",
+    "cost_table",
+    "costs_under",
+    "hertz_marks",
+    "intervals",
+    "latents_under",
+    "lines",
+    "png",
+    "spectrogram",
+    "strip",
+    "table",
+    "values_under",
+]
