@@ -137,7 +137,7 @@ def encode(autoencoder: Autoencoder, wave: np.ndarray) -> Encoded:
 def measure_alone(autoencoder: Autoencoder, encoded: Encoded, wave: np.ndarray) -> Row:
     """The row of the autoencoder by itself, which bounds every model's."""
     begin = time.perf_counter()
-    rebuilt = sound(autoencoder, encoded.latents, RATE, len(wave))
+    rebuilt = sound(autoencoder, encoded.latents, RATE, len(wave), 1)
     seconds = encoded.seconds + time.perf_counter() - begin
     frames = encoded.latents.shape[-1]
     size: Row = {"frames": frames, "kept": frames, "reached": True, "side_bits": 0.0}
@@ -170,7 +170,7 @@ def measure(
             row = rows[cell.name] = _size(payload)
             if payload.reached:
                 x = codec.latents(*_kept(payload))
-                rebuilt = sound(codec.autoencoder, x, RATE, len(wave)) if cell.heard else None
+                rebuilt = sound(codec.autoencoder, x, RATE, len(wave), 1) if cell.heard else None
                 row["seconds"] = encoded.seconds + before + time.perf_counter() - begin
                 row |= latent_errors(codec, at, payload, x)
                 row |= {} if rebuilt is None else distances(rebuilt, wave[None], RATE)
