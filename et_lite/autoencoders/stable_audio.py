@@ -6,6 +6,7 @@ everywhere, and stable-audio-tools, which needs an environment of its own
 (requirements-stable-audio.txt).
 """
 
+import warnings
 from pathlib import Path
 from typing import Any
 
@@ -65,7 +66,7 @@ class StableAudioOpen(WaveformAutoencoder):
     `identity` tells its weights; `backend` is the library that computes.
     """
 
-    def __init__(self, network: nn.Module, identity: str, backend: str = BACKENDS[0]) -> None:
+    def __init__(self, network: Any, identity: str, backend: str = BACKENDS[0]) -> None:
         super().__init__(
             NAME, LAYOUT, network.encoder, network.decoder, identity, Posterior.from_features
         )
@@ -101,18 +102,27 @@ def build_network(backend: str = BACKENDS[0]) -> nn.Module:
         raise ValueError(
             f"backend {backend!r} is not one of {', '.join(BACKENDS)}: choose one of those"
         )
-    if backend == BACKENDS[0]:
-        network: nn.Module = library("diffusers", EXTRA).AutoencoderOobleck()
-        return network
+    # Both libraries use the older of torch's weight norms, whose keys the checkpoints have.
+    with warnings.catch_warnings():
+        warnings.filterwarnings("ignore", ".*weight_norm", FutureWarning)
+        return _diffusers() if backend == BACKENDS[0] else _stable_audio_tools(backend)
+
+
+def _diffusers() -> nn.Module:
+    network: nn.Module = library("diffusers", EXTRA).AutoencoderOobleck()
+    return network
+
+
+def _stable_audio_tools(backend: str) -> nn.Module:
     try:
         factory = library("stable_audio_tools.models.factory", EXTRA)
-        tools: nn.Module = factory.create_model_from_config(CONFIG)
+        network: nn.Module = factory.create_model_from_config(CONFIG)
     except (ValueError, ImportError) as error:
         raise ValueError(
             f"the backend {backend} is not installed ({error.__cause__ or error}): "
             "make the environment of requirements-stable-audio.txt, or use diffusers"
         ) from error
-    return tools
+    return network
 
 
 def _find(weights: str | Path | None) -> Path:
