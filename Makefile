@@ -101,9 +101,9 @@ $(STABLE)/.ready: $(STABLE_LIST) pyproject.toml
 	@echo "Installing into $(STABLE): about 6 GB the first time."
 	$(PYTHON) -m venv --clear $(STABLE)
 	$(STABLE_PIP) $(TORCH_FLAGS) $$(grep '^torch\(audio\)\?==' $(STABLE_LIST))
+	$(STABLE_PIP) pytest hypothesis -e '.[audio,stable-audio]'
 	$(STABLE_PIP) --no-deps --ignore-requires-python "$$(grep '^stable-audio-tools==' $(STABLE_LIST))"
 	$(STABLE_PIP) --no-deps $$(grep -v '^#\|^torch\(audio\)\?==\|^stable-audio-tools' $(STABLE_LIST))
-	$(STABLE_PIP) pytest hypothesis -e '.[audio,stable-audio]'
 	@touch $@
 
 test-stable-audio: $(STABLE)/.ready ## The stable-audio-tools backend, in an environment of its own

@@ -3,6 +3,7 @@
 To add one of your own, give it the interface of `Autoencoder` and a name:
 
     from et_lite.autoencoders import REGISTRY, Layout, WaveformAutoencoder, exact
+    from et_lite.storage import file_hash
 
     def load_mine() -> WaveformAutoencoder:
         network = MyNetwork.load("weights.safetensors")
@@ -20,13 +21,14 @@ unit variance, wrap it: `ScaledAutoencoder(load_mine(), measure_scaling(load_min
 """
 
 from collections.abc import Callable
+from functools import partial
 from importlib.metadata import entry_points
 from typing import Any
 
 from et_lite.autoencoders.base import Autoencoder
 from et_lite.autoencoders.spectral import load_spectral
 from et_lite.autoencoders.stable_audio import StableAudioOpen
-from et_lite.autoencoders.transformers_codecs import registered_dac, registered_encodec
+from et_lite.autoencoders.transformers_codecs import from_folder, load_dac, load_encodec
 from et_lite.storage import ASSETS
 
 GROUP = "et_lite.autoencoders"  # of entry points
@@ -39,8 +41,8 @@ BUNDLED: dict[str, Callable[[], Any]] = {
 REGISTRY: dict[str, Callable[[], Any]] = {
     **BUNDLED,
     "stable-audio-open": StableAudioOpen.from_pretrained,
-    "dac": registered_dac,
-    "encodec": registered_encodec,
+    "dac": partial(from_folder, "dac", load_dac),
+    "encodec": partial(from_folder, "encodec", load_encodec),
 }
 
 

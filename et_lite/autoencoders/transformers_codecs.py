@@ -5,6 +5,7 @@ Neither asks for a token. They show that the method knows nothing of one autoenc
 Their latents have no scale of their own making: measure a `Scaling` before training on them.
 """
 
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -49,19 +50,13 @@ def load_encodec(weights: str | Path = "facebook/encodec_24khz") -> WaveformAuto
     )
 
 
-def registered_dac() -> Autoencoder:
-    """DAC, from ET_AUTOENCODERS or the Hub, with the scaling that lies in its folder."""
-    folder = local_folder("dac")
-    return _scaled(load_dac() if folder is None else load_dac(folder), folder)
+def from_folder(name: str, load: Callable[..., WaveformAutoencoder]) -> Autoencoder:
+    """An autoencoder from its folder in ET_AUTOENCODERS, or from the Hub where it has none.
 
-
-def registered_encodec() -> Autoencoder:
-    """EnCodec, likewise."""
-    folder = local_folder("encodec")
-    return _scaled(load_encodec() if folder is None else load_encodec(folder), folder)
-
-
-def _scaled(autoencoder: WaveformAutoencoder, folder: Path | None) -> Autoencoder:
+    With the scaling that lies in the folder, where one does.
+    """
+    folder = local_folder(name)
+    autoencoder = load() if folder is None else load(folder)
     if folder is None or not (folder / SCALING).is_file():
         return autoencoder
     return ScaledAutoencoder(autoencoder, Scaling.load(folder / SCALING))
@@ -71,7 +66,9 @@ def _pretrained(kind: str, weights: str | Path) -> Any:
     """A network of transformers with every weight in place, and no other."""
     model = getattr(library("transformers", EXTRA), kind)
     try:
-        network, report = model.from_pretrained(weights, output_loading_info=True)
+        network, report = model.from_pretrained(
+            weights, use_safetensors=True, output_loading_info=True
+        )
     except OSError as error:
         raise ValueError(unreachable(str(weights), error)) from error
     for reason in ("missing_keys", "unexpected_keys", "mismatched_keys"):

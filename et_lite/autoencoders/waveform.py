@@ -59,7 +59,8 @@ class WaveformAutoencoder:
     def encode(self, wave: Tensor) -> Posterior:
         """(S · A, n) samples to a posterior over (S, C, T); the last frame is padded with zeros.
 
-        ValueError for a number of sound channels that is neither 1 nor a multiple of A.
+        ValueError for a number of sound channels that is neither 1 nor a multiple of A, and, as in
+        `decode`, for a network that does not keep to its layout.
         """
         frames = max(1, -(-wave.shape[-1] // self.hop))
         wave = nn.functional.pad(wave, (0, frames * self.hop - wave.shape[-1]))
@@ -90,16 +91,28 @@ class WaveformAutoencoder:
     def _encode(self, wave: Tensor) -> Posterior:
         """(1, A, n) samples, n a multiple of the hop, to a posterior over (1, C, T)."""
         frames, hop = wave.shape[-1] // self.hop, self.hop
-        features = [
-            self.encoder(wave[..., span.left * hop : span.right * hop])[..., span.inner]
-            for span in pieces(frames, self.layout.piece, self.layout.context, "encode")
-        ]
-        return self.posterior(self.after(torch.cat(features, dim=-1)))
+        found = []
+        for span in pieces(frames, self.layout.piece, self.layout.context, "encode"):
+            features = self.encoder(wave[..., span.left * hop : span.right * hop])
+            self._check("features", features, (1, features.shape[1], span.right - span.left))
+            found.append(features[..., span.inner])
+        posterior = self.posterior(self.after(torch.cat(found, dim=-1)))
+        self._check("latents", posterior.mean, (1, self.channels, frames))
+        return posterior
 
     def _decode(self, latents: Tensor) -> Tensor:
         """(1, C, T) latents to (A, T · hop) samples."""
         features, waves = self.before(latents), []
         for span in pieces(latents.shape[-1], self.layout.piece, self.layout.context, "decode"):
-            wave = self.decoder(features[..., span.left : span.right])[0]
-            waves.append(wave[:, span.inner.start * self.hop : span.inner.stop * self.hop])
+            wave = self.decoder(features[..., span.left : span.right])
+            samples = (span.right - span.left) * self.hop
+            self._check("samples", wave, (1, self.layout.sound_channels, samples))
+            waves.append(wave[0, :, span.inner.start * self.hop : span.inner.stop * self.hop])
         return torch.cat(waves, dim=-1)
+
+    def _check(self, what: str, found: Tensor, expected: tuple[int, ...]) -> None:
+        if found.shape != expected:
+            raise ValueError(
+                f"{self.name} gave {what} of shape {tuple(found.shape)} where its layout says "
+                f"{expected}: correct the layout"
+            )

@@ -36,7 +36,6 @@ from et_lite.config import NetworkConfig, PredictorConfig, TrainingConfig
 from et_lite.layers import Posterior
 from et_lite.methods import build
 from et_lite.payload import ElasticPayload
-from et_lite.storage import file_hash
 
 KINDS = ("stable-audio-open", "dac", "encodec")
 TINY_DAC = {"encoder_hidden_size": 2, "decoder_hidden_size": 16, "sampling_rate": 44_100}
@@ -364,7 +363,7 @@ def test_the_recipe_in_the_registrys_docstring_works(monkeypatch, tmp_path) -> N
     assert len([line for line in lines if line.strip()]) <= 10
     monkeypatch.chdir(tmp_path)
     Path("weights.safetensors").write_bytes(b"weights")
-    exec("\n".join(lines), {"MyNetwork": Halves, "file_hash": file_hash})
+    exec("\n".join(lines), {"MyNetwork": Halves})
     try:
         mine = load_autoencoder("mine")
     finally:
@@ -373,6 +372,20 @@ def test_the_recipe_in_the_registrys_docstring_works(monkeypatch, tmp_path) -> N
     wave = np.ones((2, 48_000), dtype="float32")
     codec = codec_of(mine)
     assert codec.decompress(codec.compress(wave, 48_000)).shape == (2, 48_000)
+
+
+@pytest.mark.parametrize("change", [{"hop": 960}, {"hop": 3840}, {"channels": 16}])
+def test_a_layout_that_is_not_the_networks_is_refused(change) -> None:
+    layout = replace(Layout(48_000, 1920, 32, 2, context=1, piece=100), **change)
+    network = Halves()
+    mine = WaveformAutoencoder("mine", layout, network.encoder, network.decoder, "", exact)
+    with pytest.raises(
+        ValueError, match="mine gave (latents|features) of shape .*correct the layout"
+    ):
+        mine.encode(torch.zeros(2, 19_200))
+    if "hop" in change:
+        with pytest.raises(ValueError, match="mine gave samples of shape .*correct the layout"):
+            mine.decode(torch.zeros(1, layout.channels, 4))
 
 
 def test_packages_may_declare_their_own(monkeypatch) -> None:

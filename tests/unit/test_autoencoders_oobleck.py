@@ -1,6 +1,7 @@
 """Stable Audio Open's weights: two namings, published files, and what is refused."""
 
 import pickle
+from dataclasses import replace
 from pathlib import Path
 
 import diffusers
@@ -40,6 +41,7 @@ def network() -> diffusers.AutoencoderOobleck:
 @pytest.fixture(autouse=True)
 def small(monkeypatch) -> None:
     monkeypatch.setattr(stable_audio, "build_network", lambda backend: network())
+    monkeypatch.setattr(stable_audio, "LAYOUT", replace(stable_audio.LAYOUT, channels=4))
 
 
 @pytest.fixture(scope="module")
