@@ -22,21 +22,17 @@ PREFIXES = ("pretransform.model.", "autoencoder.")
 
 def _modules() -> Iterator[tuple[str, str]]:
     """Every module that has weights, by its number and by its name."""
-    for side in ("encoder", "decoder"):
+    # In the encoder a block resamples after its three residual units, in the decoder before them.
+    sides = (("encoder", "conv1", 3, 0), ("decoder", "conv_t1", 0, 2))
+    for side, resampling, place, units in sides:
         yield f"{side}.layers.0", f"{side}.conv1"
         for block in range(BLOCKS):
             number, name = f"{side}.layers.{block + 1}.layers", f"{side}.block.{block}"
-            resampling = (3, "conv1") if side == "encoder" else (0, "conv_t1")
-            first_unit = 0 if side == "encoder" else 2
-            yield f"{number}.{resampling[0]}", f"{name}.snake1"
-            yield f"{number}.{resampling[0] + 1}", f"{name}.{resampling[1]}"
+            yield f"{number}.{place}", f"{name}.snake1"
+            yield f"{number}.{place + 1}", f"{name}.{resampling}"
             for unit in range(3):
-                inside, outside = (
-                    f"{number}.{first_unit + unit}.layers",
-                    f"{name}.res_unit{unit + 1}",
-                )
-                for place, part in enumerate(("snake1", "conv1", "snake2", "conv2")):
-                    yield f"{inside}.{place}", f"{outside}.{part}"
+                for i, part in enumerate(("snake1", "conv1", "snake2", "conv2")):
+                    yield f"{number}.{units + unit}.layers.{i}", f"{name}.res_unit{unit + 1}.{part}"
         yield f"{side}.layers.{BLOCKS + 1}", f"{side}.snake1"
         yield f"{side}.layers.{BLOCKS + 2}", f"{side}.conv2"
 

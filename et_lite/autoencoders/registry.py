@@ -1,5 +1,9 @@
 """The base autoencoders by name (book: your own autoencoder).
 
+Weights that others trained come from the Hugging Face Hub, or from a folder of the autoencoder's
+name with the published files, inside the folder that ET_AUTOENCODERS names. A `Scaling` saved there
+as `scaling.safetensors` is applied to DAC and EnCodec.
+
 To add one of your own, give it the interface of `Autoencoder` and a name:
 
     from et_lite.autoencoders import REGISTRY, Layout, WaveformAutoencoder, exact
