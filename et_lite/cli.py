@@ -102,6 +102,7 @@ def _parser() -> argparse.ArgumentParser:
     add.add_argument("--keep", nargs="+", type=float, help="kept fractions; default 0.2 to 1")
     add.add_argument("--solver", nargs="+", default=(), help="beside each model's own, if it can")
     add.add_argument("--pair", nargs=2, action="append", default=[], help="systems to compare too")
+    add.add_argument("--no-fad", action="store_true", help="make no embeddings")
     add.add_argument("--latents-only", action="store_true", help="make no sound: errors alone")
     add.add_argument("--crops", type=_positive, help="so many a domain instead of all")
     add.add_argument("--run-dir", type=Path, default=Path("runs/evaluate"), help="what is measured")
@@ -225,9 +226,12 @@ def _train(given: argparse.Namespace) -> None:
 
 
 def _evaluate(given: argparse.Namespace) -> None:
+    # FAD's eigenvalues are of small matrices too; read when numpy is loaded.
+    os.environ.setdefault("OPENBLAS_NUM_THREADS", "1")
     import torch
     from tqdm.auto import tqdm
 
+    from et_lite.embeddings import load_embeddings
     from et_lite.evaluation import crops, evaluate
     from et_lite.runs import prepare_cpu
     from et_lite.storage import file_hash
@@ -237,6 +241,7 @@ def _evaluate(given: argparse.Namespace) -> None:
     prepare_cpu()
     corpus = None if given.quick else given.corpus
     models = load_models(given.models, given.keep or KEEPS, given.solver, not given.latents_only)
+    embeddings = None if given.no_fad or given.latents_only else load_embeddings()
     count, chosen = crops(corpus, given.crops)
     name = "evaluation" + "_quick" * given.quick + "_latents" * given.latents_only
     card = {
@@ -245,7 +250,8 @@ def _evaluate(given: argparse.Namespace) -> None:
     }
     bar = tqdm(chosen, name, total=count, unit="crop", disable=None)
     output = (given.output or given.run_dir) / name
-    evaluate(models, bar, given.run_dir, output, [(a, b) for a, b in given.pair], card)
+    pairs = [(a, b) for a, b in given.pair]
+    evaluate(models, bar, given.run_dir, output, pairs, card, embeddings)
 
 
 def _command(given: argparse.Namespace, models: Sequence[str]) -> str:
@@ -256,6 +262,7 @@ def _command(given: argparse.Namespace, models: Sequence[str]) -> str:
         values = getattr(given, option)
         words += [f"--{option}", *map(str, values)] if values else []
     words += [f"--pair {first} {second}" for first, second in given.pair]
+    words += ["--no-fad"] if given.no_fad else []
     words += ["--latents-only"] if given.latents_only else []
     words += [f"--crops {given.crops}"] if given.crops else []
     return " ".join(words)

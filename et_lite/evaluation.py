@@ -9,18 +9,23 @@ from typing import Any, NamedTuple
 import numpy as np
 import pandas as pd
 
-from et_lite.autoencoders import fingerprint
+from et_lite.autoencoders import Autoencoder, fingerprint
 from et_lite.cache import code_hash, completed, remembered, version_of
 from et_lite.config import SYSTEMS
 from et_lite.data import DOMAINS, Crop, evaluation_crops, read_rows
+from et_lite.embeddings import Embedding
+from et_lite.fad import Fad, measure_fad
+from et_lite.frechet import DRAWS, SEED, SPLITS
 from et_lite.intervals import Interval, interval, paired_interval
 from et_lite.quick import quick_crops
 from et_lite.storage import ASSETS, atomic_path, commit, file_hash, machine, write_json
 from et_lite.sweep import (
+    CELL,
     LATENT_METRICS,
     RATE,
     SOUND_METRICS,
     Encoded,
+    Listener,
     Model,
     encode,
     measure,
@@ -30,7 +35,6 @@ from et_lite.sweep import (
 TABLE = ASSETS / "eval_v1.csv"
 COMPARED = (*SOUND_METRICS, *LATENT_METRICS)
 METRICS = (*COMPARED, "side_bits", "seconds")
-CELL = ["system", "solver", "keep", "domain"]
 COLUMNS = ["model", "system", "seed", "solver", "keep", "crop", "domain", "unit"]
 COLUMNS += ["frames", "kept", "reached", *METRICS]
 ENDS, SIZE = ["mean", "low", "high"], ["crops", "units"]
@@ -94,19 +98,26 @@ def evaluate(
     output: Path,
     pairs: Sequence[tuple[str, str]] = (),
     card: Mapping[str, Any] | None = None,
+    embeddings: Mapping[str, Embedding] | None = None,
 ) -> None:
-    """Measure every cell and write `output` + .parquet (crops), .csv, _pairs.csv and .json.
+    """Measure every cell; write `output` + .parquet (crops), .csv, _fad.csv, _pairs.csv and .json.
 
     `folder` keeps what is measured, crop by crop, so that a sweep that was stopped goes on.
     `pairs` of systems come beside the named ones; ValueError if one is not among the models.
-    `card` is what only the caller knows.
+    `card` is what only the caller knows. `embeddings` by domain are FAD's; without, there is none.
     """
     compared = [*_system_pairs(models, pairs), *_solver_pairs(models)]
-    rows = sweep(models, chosen, folder)
+    rows, originals = sweep(models, chosen, folder, embeddings or {})
+    fad = measure_fad(rows, originals, embeddings, folder) if embeddings and originals else None
+    rows = rows[COLUMNS]
+    text = {
+        ".csv": summary(rows),
+        "_pairs.csv": differences(rows, compared, fad),
+        **({} if fad is None else {"_fad.csv": fad.table}),
+    }
     tables = {
         ".parquet": partial(rows.to_parquet, index=False),
-        ".csv": partial(summary(rows).to_csv, index=False, float_format="%.6g"),
-        "_pairs.csv": partial(differences(rows, compared).to_csv, index=False, float_format="%.6g"),
+        **{k: partial(t.to_csv, index=False, float_format="%.6g") for k, t in text.items()},
     }
     for suffix, write in tables.items():
         with atomic_path(output.with_name(output.name + suffix)) as temporary:
@@ -122,6 +133,7 @@ def evaluate(
         "evaluation": file_hash(TABLE),
         "crops": {str(domain): int(count) for domain, count in crops_of.items()},
         "bootstrap_seed": 0,
+        "fad": _fad_card(embeddings) if embeddings else None,
         "code": code_hash("sweep"),
         "commit": commit(),
         "machine": machine(),
@@ -129,51 +141,84 @@ def evaluate(
     write_json(output.with_name(output.name + ".json"), {**(card or {}), **known})
 
 
-def sweep(models: Sequence[Model], chosen: Iterable[Crop], folder: Path) -> pd.DataFrame:
-    """A tidy row for every crop and cell, from `folder` where it is there."""
+def _fad_card(embeddings: Mapping[str, Embedding]) -> dict[str, Any]:
+    """What FAD listens with, and how often it draws."""
+    used = {d: {"name": e.name, "sha256": e.identity} for d, e in embeddings.items()}
+    return {"embeddings": used, "draws": DRAWS, "splits": SPLITS, "seed": SEED}
+
+
+class Subject(NamedTuple):
+    """A crop, what is computed of it once, and where its results are kept."""
+
+    crop: Crop
+    encoded: Callable[[], Encoded]
+    listener: Listener
+    folder: Path
+    version: str
+
+    def file(self, name: str, *more: str) -> Path:
+        """Where the results of `name` are kept; `more` is what else they depend on."""
+        version = version_of(self.version, *more)
+        return self.folder / f"{name}-{version}" / f"{self.crop.name}.json"
+
+    @property
+    def head(self) -> dict[str, Any]:
+        """Columns of all its rows."""
+        return {"crop": self.crop.name, "domain": self.crop.domain, "unit": self.crop.unit}
+
+
+def sweep(
+    models: Sequence[Model],
+    chosen: Iterable[Crop],
+    folder: Path,
+    embeddings: Mapping[str, Embedding],
+) -> tuple[pd.DataFrame, dict[str, str]]:
+    """A tidy row for every crop and cell, from `folder` where it is there.
+
+    With the column `embeddings`, as text, and the originals' by crop.
+    """
     autoencoder = models[0].codec.autoencoder
-    version = version_of(fingerprint(autoencoder), code_hash("sweep"), file_hash(TABLE))
+    made = (fingerprint(autoencoder), code_hash("sweep"), file_hash(TABLE))
     heard = any(cell.heard for model in models for cell in model.cells)
     rows: list[dict[str, Any]] = []
+    originals: dict[str, str] = {}
     for crop in chosen:
+        embedding = embeddings.get(crop.domain) if heard else None
+        version = version_of(*made, "" if embedding is None else embedding.identity)
         encoded = cache(partial(encode, autoencoder, crop.wave))  # once, if anybody asks
+        subject = Subject(crop, encoded, Listener(crop.wave, embedding), folder, version)
+        if embedding is not None:
+            own = partial(subject.listener.embed, crop.wave[None])
+            originals[crop.name] = remembered(subject.file("originals"), own)
         if heard:
-            rows.append(_alone_row(models[0], crop, encoded, folder, version))
+            rows.append(_alone_row(autoencoder, subject))
         for model in models:
-            rows += _model_rows(model, crop, encoded, folder, version)
-    numbers = dict.fromkeys(METRICS, float)
-    return pd.DataFrame(rows, columns=COLUMNS).astype({"seed": "Int64", **numbers})
+            rows += _model_rows(model, subject)
+    table = pd.DataFrame(rows, columns=[*COLUMNS, "embeddings"])
+    return table.astype({"seed": "Int64", **dict.fromkeys(METRICS, float)}), originals
 
 
-def _alone_row(
-    model: Model, crop: Crop, encoded: Callable[[], Encoded], folder: Path, version: str
-) -> dict[str, Any]:
-    """The row of a model's autoencoder by itself."""
-    autoencoder = model.codec.autoencoder
-    file = folder / f"{ALONE}-{version}" / f"{crop.name}.json"
-    found = remembered(file, lambda: measure_alone(autoencoder, encoded(), crop.wave))
+def _alone_row(autoencoder: Autoencoder, subject: Subject) -> dict[str, Any]:
+    """The row of the autoencoder by itself."""
+
+    def compute() -> dict[str, Any]:
+        return measure_alone(autoencoder, subject.encoded(), subject.listener)
+
     head = {"model": autoencoder.name, "system": ALONE, "solver": "none", "keep": 1.0}
-    return {**head, **_head(crop), **found}
+    return {**head, **subject.head, **remembered(subject.file(ALONE), compute)}
 
 
-def _model_rows(
-    model: Model, crop: Crop, encoded: Callable[[], Encoded], folder: Path, version: str
-) -> Iterator[dict[str, Any]]:
+def _model_rows(model: Model, subject: Subject) -> Iterator[dict[str, Any]]:
     """The rows of all of a model's cells."""
     codec, cells = model.codec, {cell.name: cell for cell in model.cells}
-    file = folder / f"{codec.name}-{version_of(version, codec.identity)}" / f"{crop.name}.json"
-    found = completed(
-        file,
-        list(cells),
-        lambda missing: measure(codec, encoded(), crop.wave, [cells[name] for name in missing]),
-    )
-    head = {"model": codec.name, "system": model.system, "seed": model.seed, **_head(crop)}
+
+    def compute(missing: list[str]) -> dict[str, Any]:
+        return measure(codec, subject.encoded(), subject.listener, [cells[n] for n in missing])
+
+    found = completed(subject.file(codec.name, codec.identity), list(cells), compute)
+    head = {"model": codec.name, "system": model.system, "seed": model.seed, **subject.head}
     for name, cell in cells.items():
         yield {**head, "solver": cell.solver, "keep": cell.keep, **found[name]}
-
-
-def _head(crop: Crop) -> dict[str, Any]:
-    return {"crop": crop.name, "domain": crop.domain, "unit": crop.unit}
 
 
 def summary(rows: pd.DataFrame) -> pd.DataFrame:
@@ -195,7 +240,9 @@ def summary(rows: pd.DataFrame) -> pd.DataFrame:
     return pd.DataFrame(found, columns=SUMMARY)
 
 
-def differences(rows: pd.DataFrame, pairs: Sequence[tuple[Side, Side]]) -> pd.DataFrame:
+def differences(
+    rows: pd.DataFrame, pairs: Sequence[tuple[Side, Side]], fad: Fad | None = None
+) -> pd.DataFrame:
     """First − second on the same crops, wherever both sides reach every crop.
 
     Vocal music is left out: one file of singing is no evidence. Inner latents are compared
@@ -216,6 +263,9 @@ def differences(rows: pd.DataFrame, pairs: Sequence[tuple[Side, Side]]) -> pd.Da
             if comparable and not (one[metric].isna().all() or two[metric].isna().all()):
                 ends = paired_interval(one[metric], two[metric], units)._asdict()
                 found.append({**head, "metric": metric, **ends, **size})
+        between = fad and fad.difference((*first, keep, domain), (*second, keep, domain))
+        if between:
+            found.append({**head, "metric": "fad", **between._asdict(), **size})
     return pd.DataFrame(found, columns=DIFFERENCES)
 
 

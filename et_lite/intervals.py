@@ -62,12 +62,12 @@ def _draw_means(
     if len(names) == 1:
         return np.full(draws, np.nan)
     sums, counts = np.bincount(owner, weights=values), np.bincount(owner)
-    times = _times_drawn(len(names), seed, draws)
+    times = times_drawn(len(names), seed, draws)
     return np.asarray((times @ sums) / (times @ counts))
 
 
 @lru_cache(maxsize=8)  # a table asks for the same draws thousands of times
-def _times_drawn(units: int, seed: int, draws: int) -> NDArray[np.float64]:
+def times_drawn(units: int, seed: int, draws: int) -> NDArray[np.float64]:
     """How often each unit is drawn, (draws, units): multinomial, so that draws need no list."""
     share = np.full(units, 1 / units)
     times = np.random.default_rng(seed).multinomial(units, share, size=draws)

@@ -77,9 +77,16 @@ def file_hash(path: str | Path) -> str:
     return digest.hexdigest()
 
 
-def save_weights(stem: Path, state: dict[str, Tensor], card: dict[str, Any]) -> None:
-    """Write `stem.safetensors` in float16 and `stem.json`, the card with the file's hash."""
-    tensors = {name: tensor.detach().cpu().half().contiguous() for name, tensor in state.items()}
+def save_weights(
+    stem: Path,
+    state: dict[str, Tensor],
+    card: dict[str, Any],
+    precision: torch.dtype = torch.float16,
+) -> None:
+    """Write `stem.safetensors` and `stem.json`, the card with the file's hash."""
+    tensors = {
+        name: tensor.detach().cpu().to(precision).contiguous() for name, tensor in state.items()
+    }
     weights = beside(stem, ".safetensors")
     with atomic_path(weights) as temporary:
         save_file(tensors, temporary)

@@ -1,8 +1,11 @@
 """One crop through trained models at every kept fraction, by every solver (book: evaluation)."""
 
+import base64
 import time
 from collections.abc import Iterable, Sequence
+from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import dataclass
+from functools import cached_property
 from pathlib import Path
 from typing import NamedTuple
 
@@ -14,18 +17,19 @@ from et_lite import audio
 from et_lite.autoencoders import Autoencoder, fingerprint
 from et_lite.codec import Analysis, ElasticCodec, shipped, sound
 from et_lite.config import SYSTEMS
+from et_lite.embeddings import Embedding
 from et_lite.methods import ReBottleneck
-from et_lite.metrics import distances
+from et_lite.metrics import Original
 from et_lite.payload import ElasticPayload
 from et_lite.segments import kept_length
 from et_lite.solvers import SOLVERS
 
 RATE = 22_050  # hertz, of every crop
 KEEPS = (0.2, 0.3, 0.4, 0.5, 0.6, 0.75, 0.9, 1.0)
-# A metric of one clip has its place here; a metric of a whole set, such as FAD, would store what it
-# needs of each clip beside these and be computed from many rows.
+# Of one clip. FAD, which is of a whole set, is computed from the embeddings of many rows.
 SOUND_METRICS = ("mel_distance", "stft_distance", "si_sdr")
 LATENT_METRICS = ("inner_error", "latent_error")
+CELL = ["system", "solver", "keep", "domain"]  # what names a cell in tables
 Row = dict[str, float | bool | str | None]
 
 
@@ -50,6 +54,40 @@ class Model:
     system: str
     seed: int
     cells: tuple[Cell, ...]
+
+
+@dataclass(frozen=True)
+class Listener:
+    """What judges the reconstructions of one crop (n,). FAD's embedding may be left out."""
+
+    wave: np.ndarray
+    embedding: Embedding | None = None
+
+    @cached_property
+    def _original(self) -> Original:
+        return Original(self.wave[None], RATE)
+
+    def __call__(self, rebuilt: np.ndarray) -> Row:
+        """Every metric of a reconstruction (1, n), and its embeddings as text."""
+        row: Row = dict(self._original.distances(rebuilt))
+        return row if self.embedding is None else {**row, "embeddings": self.embed(rebuilt)}
+
+    def embed(self, wave: np.ndarray) -> str:
+        """The embeddings of (1, n) samples as text."""
+        assert self.embedding is not None
+        return packed(self.embedding(wave[0], RATE))
+
+
+def packed(rows: np.ndarray) -> str:
+    """Embeddings (windows, d) as text in float16, the precision of fadtk's own files."""
+    return f"{len(rows)} " + base64.b64encode(rows.astype(np.float16).tobytes()).decode()
+
+
+def unpacked(text: str) -> np.ndarray:
+    """What `packed` wrote, (windows, d) float64."""
+    windows, numbers = text.split()
+    found = np.frombuffer(base64.b64decode(numbers), np.float16)
+    return found.reshape(int(windows), -1).astype(np.float64)
 
 
 class Encoded(NamedTuple):
@@ -134,46 +172,52 @@ def encode(autoencoder: Autoencoder, wave: np.ndarray) -> Encoded:
     return Encoded(latents, time.perf_counter() - begin)
 
 
-def measure_alone(autoencoder: Autoencoder, encoded: Encoded, wave: np.ndarray) -> Row:
+def measure_alone(autoencoder: Autoencoder, encoded: Encoded, listener: Listener) -> Row:
     """The row of the autoencoder by itself, which bounds every model's."""
     begin = time.perf_counter()
-    rebuilt = sound(autoencoder, encoded.latents, RATE, len(wave), 1)
+    rebuilt = sound(autoencoder, encoded.latents, RATE, len(listener.wave), 1)
     seconds = encoded.seconds + time.perf_counter() - begin
     frames = encoded.latents.shape[-1]
     size: Row = {"frames": frames, "kept": frames, "reached": True, "side_bits": 0.0}
-    return {**size, **distances(rebuilt, wave[None], RATE), "latent_error": 0.0, "seconds": seconds}
+    return {**size, **listener(rebuilt), "latent_error": 0.0, "seconds": seconds}
 
 
 @torch.no_grad()
 def measure(
-    codec: ElasticCodec, encoded: Encoded, wave: np.ndarray, cells: Iterable[Cell]
+    codec: ElasticCodec, encoded: Encoded, listener: Listener, cells: Iterable[Cell]
 ) -> dict[str, Row]:
-    """A row for each cell by its name. All cells share one analysis of the crop (n,).
+    """A row for each cell by its name. All cells share one analysis of the crop.
 
     `seconds` are those that compressing and decompressing the crop at this cell alone would take,
     without the sound where none is made. A cell that the method cannot reach has its size alone.
     """
     rows: dict[str, Row] = {}
+    heard: dict[str, Future[Row]] = {}
+    wave, cells = listener.wave, list(cells)
     begin = time.perf_counter()
     bare = codec.recode(encoded.latents, RATE, len(wave))
     recoding = time.perf_counter() - begin
-    cells = list(cells)
-    for solver in dict.fromkeys(cell.solver for cell in cells):
-        begin = time.perf_counter()
-        analysis = codec.with_solver(bare, solver)
-        analysing = recoding + time.perf_counter() - begin
-        for cell in (cell for cell in cells if cell.solver == solver):
+    # A reconstruction is judged while the next one is made: both take about as long.
+    with ThreadPoolExecutor(1) as beside:
+        for solver in dict.fromkeys(cell.solver for cell in cells):
             begin = time.perf_counter()
-            at = codec.at(analysis, cell.keep)
-            before = analysing if at is analysis else 0.0  # else it was analysed anew just now
-            payload = codec.pack(at, cell.keep)
-            row = rows[cell.name] = _size(payload)
-            if payload.reached:
-                x = codec.latents(*_kept(payload))
-                rebuilt = sound(codec.autoencoder, x, RATE, len(wave), 1) if cell.heard else None
-                row["seconds"] = encoded.seconds + before + time.perf_counter() - begin
-                row |= latent_errors(codec, at, payload, x)
-                row |= {} if rebuilt is None else distances(rebuilt, wave[None], RATE)
+            analysis = codec.with_solver(bare, solver)
+            analysing = recoding + time.perf_counter() - begin
+            for cell in (cell for cell in cells if cell.solver == solver):
+                begin = time.perf_counter()
+                at = codec.at(analysis, cell.keep)
+                before = analysing if at is analysis else 0.0  # else it was analysed just now
+                payload = codec.pack(at, cell.keep)
+                row = rows[cell.name] = _size(payload)
+                if payload.reached:
+                    x = codec.latents(*_kept(payload))
+                    if cell.heard:
+                        rebuilt = sound(codec.autoencoder, x, RATE, len(wave), 1)
+                        heard[cell.name] = beside.submit(listener, rebuilt)
+                    row["seconds"] = encoded.seconds + before + time.perf_counter() - begin
+                    row |= latent_errors(codec, at, payload, x)
+    for name, found in heard.items():
+        rows[name] |= found.result()
     return rows
 
 

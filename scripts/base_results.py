@@ -28,7 +28,7 @@ from et_lite.codec import ElasticCodec
 from et_lite.data import DOMAINS, Crop, LatentStore, corpus_clips
 from et_lite.evaluation import TABLE, crops
 from et_lite.intervals import interval, paired_interval
-from et_lite.metrics import distances
+from et_lite.metrics import Original
 from et_lite.runs import prepare_cpu
 from et_lite.storage import ASSETS, atomic_path, commit, file_hash, machine, write_json
 from et_lite.sweep import RATE
@@ -137,7 +137,7 @@ def measure(system: System, wave: np.ndarray) -> dict[str, float]:
     begin = time.perf_counter()
     rebuilt, more = system.rebuild(wave)
     seconds = time.perf_counter() - begin
-    return {**distances(rebuilt[None], wave[None], RATE), **more, "seconds": seconds}
+    return {**Original(wave[None], RATE).distances(rebuilt[None]), **more, "seconds": seconds}
 
 
 def result_rows(

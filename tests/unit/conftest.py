@@ -7,8 +7,10 @@ from typing import TypeVar
 
 import numpy as np
 import pytest
+import soundfile
 import torch
 
+from et_lite import autoencoders
 from et_lite.autoencoders import SpectralAutoencoder
 from et_lite.codec import ElasticCodec
 from et_lite.config import (
@@ -19,10 +21,13 @@ from et_lite.config import (
     TrainingConfig,
     preset,
 )
-from et_lite.data import LatentStore
+from et_lite.data import Crop, LatentStore
+from et_lite.embeddings import Embedding
 from et_lite.layers import Posterior
 from et_lite.methods import build
 from et_lite.spectral_vae import SpectralVAE
+from et_lite.sweep import RATE
+from et_lite.training import publish
 
 TINY = TrainingConfig(
     network=NetworkConfig(channels=8, width=16, blocks=2),
@@ -102,3 +107,43 @@ def tone() -> np.ndarray:
 def clips() -> Path:
     """The shipped listening clips."""
     return Path(__file__).resolve().parents[2] / "assets" / "clips"
+
+
+@pytest.fixture
+def trained(random_codec, tiny_of, tmp_path, monkeypatch) -> Callable[..., str]:
+    """Write an untrained tiny model of a system and return its path."""
+    monkeypatch.setitem(autoencoders.REGISTRY, "random", lambda: random_codec.autoencoder)
+
+    def write(system: str, seed: int = 0, name: str | None = None) -> str:
+        torch.manual_seed(seed)
+        stem = tmp_path / "models" / (name or (f"{system}.{seed}" if seed else system))
+        base = {"name": "random", "sha256": random_codec.autoencoder.identity}
+        method = build(replace(tiny_of(system), seed=seed))
+        with torch.no_grad():
+            for parameter in method.parameters():  # what starts at zero would hide its inputs
+                parameter += 0.1 * torch.randn(parameter.shape)
+        publish(method, stem, base, "none")
+        return str(stem)
+
+    return write
+
+
+@pytest.fixture
+def sounds(clips) -> list[Crop]:
+    """Two seconds each, three files of one domain and one of another; two share a unit."""
+    names = ("speech_1", "speech_2", "music_1", "effects_1")
+    waves = [soundfile.read(clips / f"{name}.flac", dtype="float32")[0] for name in names]
+    crops = [Crop(n, n[:-2], n, w[RATE : 3 * RATE]) for n, w in zip(names, waves, strict=True)]
+    return [*crops, Crop("speech_1b", "speech", "speech_1", waves[0][3 * RATE : 5 * RATE])]
+
+
+@pytest.fixture
+def small_embedding() -> Embedding:
+    """Six numbers for every eight short spectra: two seconds have ten windows."""
+    torch.manual_seed(7)
+    network = torch.nn.Sequential(torch.nn.Flatten(), torch.nn.Linear(8 * 257, 6))
+
+    def spectrogram(wave: torch.Tensor) -> torch.Tensor:
+        return torch.fft.rfft(wave.unfold(0, 512, 512)).abs()
+
+    return Embedding("small", network, spectrogram, RATE, frames=8, step=8, identity="c" * 64)

@@ -1,58 +1,26 @@
 """The sweep: equal to the codec and its metrics, resumable, honest about what is not reached."""
 
 import json
-from collections.abc import Callable, Sequence
-from dataclasses import replace
+from collections.abc import Sequence
 from pathlib import Path
 
 import numpy as np
 import pandas as pd
 import pytest
-import soundfile
 import torch
 
-from et_lite import autoencoders, cli, evaluation, sweep
+from et_lite import cli, embeddings, evaluation, sweep
 from et_lite.cache import code_hash
 from et_lite.codec import ElasticCodec
 from et_lite.data import Crop
 from et_lite.evaluation import Side, crops, differences, evaluate, spread, summary
 from et_lite.intervals import interval, paired_interval
-from et_lite.methods import build
 from et_lite.metrics import mel_distance, si_sdr, stft_distance
 from et_lite.segments import kept_length
 from et_lite.sweep import Model, load_models
-from et_lite.training import publish
 
 RATE = sweep.RATE
 FILES = ["evaluation.csv", "evaluation.json", "evaluation.parquet", "evaluation_pairs.csv"]
-
-
-@pytest.fixture
-def trained(random_codec, tiny_of, tmp_path, monkeypatch) -> Callable[..., str]:
-    """Write an untrained tiny model of a system and return its path."""
-    monkeypatch.setitem(autoencoders.REGISTRY, "random", lambda: random_codec.autoencoder)
-
-    def write(system: str, seed: int = 0, name: str | None = None) -> str:
-        torch.manual_seed(seed)
-        stem = tmp_path / "models" / (name or (f"{system}.{seed}" if seed else system))
-        base = {"name": "random", "sha256": random_codec.autoencoder.identity}
-        method = build(replace(tiny_of(system), seed=seed))
-        with torch.no_grad():
-            for parameter in method.parameters():  # what starts at zero would hide its inputs
-                parameter += 0.1 * torch.randn(parameter.shape)
-        publish(method, stem, base, "none")
-        return str(stem)
-
-    return write
-
-
-@pytest.fixture
-def sounds(clips) -> list[Crop]:
-    """Two seconds each, three files of one domain and one of another; two share a unit."""
-    names = ("speech_1", "speech_2", "music_1", "effects_1")
-    waves = [soundfile.read(clips / f"{name}.flac", dtype="float32")[0] for name in names]
-    crops = [Crop(n, n[:-2], n, w[RATE : 3 * RATE]) for n, w in zip(names, waves, strict=True)]
-    return [*crops, Crop("speech_1b", "speech", "speech_1", waves[0][3 * RATE : 5 * RATE])]
 
 
 def run(models: list[Model], sounds: Sequence[Crop], folder: Path) -> pd.DataFrame:
@@ -156,11 +124,11 @@ def test_an_interrupted_sweep_ends_with_the_same_files(
 
     calls, real = [], evaluation.measure
 
-    def counted(codec, encoded, wave, cells):
+    def counted(codec, encoded, listener, cells):
         calls.append([cell.name for cell in cells])
         if len(calls) == stop:
             raise KeyboardInterrupt
-        return real(codec, encoded, wave, cells)
+        return real(codec, encoded, listener, cells)
 
     monkeypatch.setattr(evaluation, "measure", counted)
     stop = 0
@@ -296,8 +264,12 @@ def test_only_so_many_crops_of_a_corpus(monkeypatch, tmp_path) -> None:
     assert crops(tmp_path)[0] == len(list(crops(tmp_path)[1])) == 10
 
 
-def test_the_command_writes_tables_and_a_card(trained, sounds, tmp_path, monkeypatch) -> None:
+def test_the_command_writes_tables_and_a_card(
+    trained, sounds, small_embedding, tmp_path, monkeypatch
+) -> None:
     monkeypatch.setattr(evaluation, "quick_crops", lambda: iter(sounds))
+    everywhere = dict.fromkeys(("music", "speech", "effects"), small_embedding)
+    monkeypatch.setattr(embeddings, "load_embeddings", lambda: everywhere)
     names = [trained("et-greedy"), trained("et-dp", 3), trained("uniform-hold")]
     command = ["evaluate", "--quick", "--models", *names, "--keep", "0.5", "0.8", "--crops", "1"]
     command += ["--run-dir", str(tmp_path / "run"), "-o", str(tmp_path / "out")]
@@ -306,6 +278,7 @@ def test_the_command_writes_tables_and_a_card(trained, sounds, tmp_path, monkeyp
         "evaluation_quick.csv",
         "evaluation_quick.json",
         "evaluation_quick.parquet",
+        "evaluation_quick_fad.csv",
         "evaluation_quick_pairs.csv",
     ]
     card = json.loads((tmp_path / "out" / "evaluation_quick.json").read_text())
@@ -317,6 +290,7 @@ def test_the_command_writes_tables_and_a_card(trained, sounds, tmp_path, monkeyp
     assert card["models"]["et-dp.3"]["system"] == "et-dp" and card["models"]["et-dp.3"]["seed"] == 3
     sha = json.loads(Path(f"{names[1]}.json").read_text())["sha256"]
     assert card["models"]["et-dp.3"]["sha256"] == sha
+    assert card["fad"]["embeddings"]["music"] == {"name": "small", "sha256": "c" * 64}
     assert str(tmp_path) not in json.dumps(card)
     rows = pd.read_parquet(tmp_path / "out" / "evaluation_quick.parquet")
     assert list(rows.columns) == evaluation.COLUMNS

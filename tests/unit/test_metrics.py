@@ -1,11 +1,13 @@
 """Distances behave as their names say, and long files are coded as well as short ones."""
 
+import auraloss
 import numpy as np
 import pytest
 import soundfile
+import torch
 
 from et_lite.codec import ElasticCodec
-from et_lite.metrics import mel_distance, si_sdr, stft_distance
+from et_lite.metrics import Original, mel_distance, si_sdr, stft_distance
 
 
 @pytest.fixture
@@ -20,6 +22,28 @@ def test_nothing_changed_is_zero_and_more_noise_is_farther(music) -> None:
         assert 0 < distance(music + 0.01 * noise, music) < distance(music + 0.1 * noise, music)
     assert si_sdr(music + 0.1 * noise, music) == pytest.approx(20, abs=0.5)
     assert si_sdr(3 * (music + 0.1 * noise), music) == pytest.approx(20, abs=0.5)
+
+
+@pytest.mark.parametrize("channels", [1, 2])
+def test_they_are_auralosss_own(music, channels) -> None:
+    """Spectra that are kept and phases that are left out change nothing."""
+    original = np.concatenate([music, music[:, ::-1]])[:channels]
+    noise = np.random.default_rng(0).normal(size=original.shape).astype("float32")
+    mel = auraloss.freq.MelSTFTLoss(
+        22_050, fft_size=2048, hop_size=512, win_length=2048, n_mels=128
+    )
+    kept = Original(original, 22_050)
+    for loudness in (0.001, 0.1, 0.0):
+        rebuilt = original + loudness * noise
+        pair = [torch.from_numpy(np.ascontiguousarray(x))[None] for x in (rebuilt, original)]
+        expected = {
+            "mel_distance": float(mel(*pair)),
+            "stft_distance": float(auraloss.freq.MultiResolutionSTFTLoss()(*pair)),
+            "si_sdr": -float(auraloss.time.SISDRLoss()(*pair)),
+        }
+        assert kept.distances(rebuilt) == pytest.approx(expected, abs=1e-6)
+        alone = (mel_distance(rebuilt, original, 22_050), stft_distance(rebuilt, original))
+        assert alone == tuple(kept.distances(rebuilt).values())[:2]
 
 
 def test_other_shapes_are_refused(music) -> None:
