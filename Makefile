@@ -30,11 +30,11 @@ PACKAGE := $(shell find et_lite assets -type f -not -path '*/__pycache__/*' 2>/d
 # The steps of `test` build on each other, and two cores are soon busy.
 .NOTPARALLEL:
 .DEFAULT_GOAL := help
-.PHONY: help venv lock lint unit test book browser site serve notebooks base models results corpus \
-  embeddings clean
+.PHONY: help venv lock lint unit test test-stable-audio book browser site serve notebooks base models \
+  results corpus embeddings clean
 
 help: ## List what can be made
-	@sed -n 's/^\([a-z]*\):.*## \(.*\)/  make \1	\2/p' $(MAKEFILE_LIST) | expand -t 18
+	@sed -n 's/^\([a-z-]*\):.*## \(.*\)/  make \1	\2/p' $(MAKEFILE_LIST) | expand -t 26
 
 venv: $(READY) ## Make .venv with the locked packages, and et_lite in place
 
@@ -110,6 +110,23 @@ site: book browser ## The built site's tests, in Chromium
 	$(BIN)/pytest tests/browser
 
 test: lint unit notebooks site ## Everything CI runs
+
+# pip would resolve stable-audio-tools to versions that break the rest: each step says what it takes.
+STABLE := .venv-stable-audio
+STABLE_LIST := requirements-stable-audio.txt
+STABLE_PIP := $(STABLE)/bin/python -m pip install --quiet --disable-pip-version-check
+$(STABLE)/.ready: $(STABLE_LIST) pyproject.toml
+	@echo "Installing into $(STABLE): about 6 GB the first time."
+	$(PYTHON) -m venv --clear $(STABLE)
+	$(STABLE_PIP) $(TORCH_FLAGS) $$(grep '^torch\(audio\)\?==' $(STABLE_LIST))
+	$(STABLE_PIP) pytest hypothesis -e '.[audio,stable-audio]'
+	$(STABLE_PIP) --no-deps --ignore-requires-python "$$(grep '^stable-audio-tools==' $(STABLE_LIST))"
+	$(STABLE_PIP) --no-deps $$(grep -v '^#\|^torch\(audio\)\?==\|^stable-audio-tools' $(STABLE_LIST))
+	@touch $@
+
+test-stable-audio: $(STABLE)/.ready ## The stable-audio-tools backend, in an environment of its own
+	$(STABLE)/bin/python -c "import stable_audio_tools.models.autoencoders" # or all would be skipped
+	$(STABLE)/bin/python -m pytest tests/unit/test_autoencoders_tools.py
 
 serve: book ## Show the book on http://127.0.0.1:8000 (PORT=...)
 	$(BIN)/python -m http.server $(PORT) --bind 127.0.0.1 --directory _build/html

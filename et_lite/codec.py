@@ -35,6 +35,7 @@ class Analysis:
     outer: Tensor  # x (S, C, T)
     noise: Tensor | None  # (S, C, T), where latents are sampled
     told: float  # the kept fraction, N/T
+    sound_channels: int | None = None  # of the original, where that is not S
 
     def choose(self, keep: float) -> list[Selection]:
         """Each stream's selection at kept fraction `keep`."""
@@ -60,9 +61,15 @@ def _find(name: str | Path) -> Path:
     )
 
 
-def sound(autoencoder: Autoencoder, x: Tensor, rate: int, samples: int) -> np.ndarray:
-    """Outer latents (S, C, T) to so many samples at `rate`, (S, n)."""
+def sound(
+    autoencoder: Autoencoder, x: Tensor, rate: int, samples: int, channels: int | None = None
+) -> np.ndarray:
+    """Outer latents (S, C, T) to so many samples at `rate`, (channels, n).
+
+    `None` takes what the autoencoder gives; one channel is the mean of those decoded together.
+    """
     wave, own = autoencoder.decode(x).numpy(), autoencoder.sample_rate
+    wave = wave.mean(axis=0, keepdims=True) if channels == 1 else wave
     return audio.resample(wave[:, : -(-samples * own // rate)], own, rate, samples)
 
 
@@ -109,14 +116,17 @@ class ElasticCodec:
         """Encode (n,) or (S, n) samples and prepare the choice of frames at every rate.
 
         Latents are the posterior's mean, so that the result is repeatable, unless `sample`
-        draws them as training did. Channels are streams of their own. A method that is told the
-        kept fraction encodes for `keep`; `pack` encodes anew where it is given another one.
+        draws them as training did. Channels are streams of their own, unless the autoencoder
+        codes several together. A method that is told the kept fraction encodes for `keep`; `pack`
+        encodes anew where it is given another one.
         """
         streams, rate = audio.as_streams(wave, rate)
         at_rate = audio.resample(streams, rate, self.autoencoder.sample_rate)
         outer = self.autoencoder.encode(torch.from_numpy(at_rate))
         x = outer.mean if sample is None else outer.sample(sample)
         bare = self.recode(x, rate, streams.shape[1], sample, keep)
+        channels = None if len(streams) == len(x) else len(streams)
+        bare = replace(bare, sound_channels=channels)
         return self.with_solver(bare, solver or self.solver)
 
     @property
@@ -190,6 +200,7 @@ class ElasticCodec:
             identity=self.identity,
             solver=analysis.solver,
             requested=kept_length(analysis.latents.shape[-1], keep),
+            sound_channels=analysis.sound_channels,
         )
 
     def compress(
@@ -209,7 +220,7 @@ class ElasticCodec:
 
     @torch.no_grad()
     def decompress(self, payload: ElasticPayload) -> np.ndarray:
-        """Payload to (S, n) float32 samples at the rate, count and length it came from."""
+        """Payload to (channels, n) float32 samples, as many and at the rate it came from."""
         if payload.identity != self.identity:
             raise ValueError(
                 f"the payload was made by {payload.model} ({payload.identity[:8]}), this codec is "
@@ -223,7 +234,8 @@ class ElasticCodec:
                 "make it again"
             )
         x = torch.cat([self.latents(a.float(), n) for a, n in zip(anchors, lengths, strict=True)])
-        return sound(self.autoencoder, x, payload.sample_rate, payload.samples)
+        channels = payload.sound_channels or len(x)
+        return sound(self.autoencoder, x, payload.sample_rate, payload.samples, channels)
 
     @torch.no_grad()
     def latents(self, anchors: Tensor, lengths: Tensor) -> Tensor:

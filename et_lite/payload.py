@@ -35,7 +35,8 @@ class ElasticPayload:
 
     `anchors` (S, C, N) float, `lengths` (S, N) int64, `sample_rate` in hertz and `samples` of the
     original sound, `latent_rate` in frames per second before dropping, `requested` the kept
-    length that was asked for (a solver may not reach it).
+    length that was asked for (a solver may not reach it), `sound_channels` those of the original
+    where the autoencoder codes several in one stream.
     """
 
     anchors: np.ndarray
@@ -47,6 +48,7 @@ class ElasticPayload:
     identity: str
     solver: str
     requested: int
+    sound_channels: int | None = None  # None: S
 
     def __post_init__(self) -> None:
         for name, kind in FIELDS.items():
@@ -54,6 +56,9 @@ class ElasticPayload:
                 raise ValueError(
                     f"{name} is {getattr(self, name)!r}, not {kind.__name__}: make it again"
                 )
+        count = self.sound_channels
+        if count is not None and (type(count) is not int or count < 1):
+            raise ValueError(f"sound_channels is {count!r}, not a count: make it again")
         if self.anchors.dtype.kind != "f" or not np.isfinite(self.anchors).all():
             raise ValueError("anchors are not all finite numbers: make the payload again")
         if self.lengths.dtype.kind not in "iu":
@@ -121,6 +126,8 @@ class ElasticPayload:
             )
         tensors = {"anchors": anchors, "lengths": self.lengths.astype(narrow)}
         metadata = {name: json.dumps(getattr(self, name)) for name in FIELDS}
+        if self.sound_channels is not None:
+            metadata["sound_channels"] = json.dumps(self.sound_channels)
         metadata |= {"format": "elastic-time-payload", "version": str(VERSION)}
         metadata["sha256"] = _digest(tensors, metadata)
         with atomic_path(path) as temporary:
@@ -143,6 +150,7 @@ class ElasticPayload:
             raise ValueError(f"{path} is damaged (its hash does not match): copy or make it again")
         try:
             values = {name: json.loads(metadata[name]) for name in FIELDS}
+            values["sound_channels"] = json.loads(metadata.get("sound_channels", "null"))
             anchors, lengths = tensors["anchors"], tensors["lengths"]
         except (KeyError, json.JSONDecodeError) as error:
             raise ValueError(f"{path} lacks {error}: make it again") from error

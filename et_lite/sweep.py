@@ -175,7 +175,7 @@ def encode(autoencoder: Autoencoder, wave: np.ndarray) -> Encoded:
 def measure_alone(autoencoder: Autoencoder, encoded: Encoded, listener: Listener) -> Row:
     """The row of the autoencoder by itself, which bounds every model's."""
     begin = time.perf_counter()
-    rebuilt = sound(autoencoder, encoded.latents, RATE, len(listener.wave))
+    rebuilt = sound(autoencoder, encoded.latents, RATE, len(listener.wave), 1)
     seconds = encoded.seconds + time.perf_counter() - begin
     frames = encoded.latents.shape[-1]
     size: Row = {"frames": frames, "kept": frames, "reached": True, "side_bits": 0.0}
@@ -212,7 +212,7 @@ def measure(
                 if payload.reached:
                     x = codec.latents(*_kept(payload))
                     if cell.heard:
-                        rebuilt = sound(codec.autoencoder, x, RATE, len(wave))
+                        rebuilt = sound(codec.autoencoder, x, RATE, len(wave), 1)
                         heard[cell.name] = beside.submit(listener, rebuilt)
                     row["seconds"] = encoded.seconds + before + time.perf_counter() - begin
                     row |= latent_errors(codec, at, payload, x)

@@ -22,7 +22,7 @@ import torch
 from codec_baselines import LinearAutoencoder, opus
 from tqdm.auto import tqdm
 
-from et_lite.autoencoders import REGISTRY, fingerprint, load_autoencoder
+from et_lite.autoencoders import BUNDLED, fingerprint, load_autoencoder
 from et_lite.cache import code_hash, remembered, version_of
 from et_lite.data import DOMAINS, Crop, LatentStore, corpus_clips
 from et_lite.evaluation import TABLE, crops
@@ -40,8 +40,8 @@ METRICS = ("mel_distance", "stft_distance", "si_sdr", "kbit_s")
 # interval is below zero does.
 Bar = tuple[str, str, float]
 BARS: tuple[Bar, ...] = (
-    *((name, "opus-12", 1.0) for name in REGISTRY),
-    *((name, "pca-mdct", 0.75) for name in REGISTRY),
+    *((name, "opus-12", 1.0) for name in BUNDLED),
+    *((name, "pca-mdct", 0.75) for name in BUNDLED),
 )
 Measured = dict[str, dict[str, float]]  # crop to metric to value
 
@@ -195,7 +195,7 @@ def _cell(value: object) -> object:
 
 def run(corpus: Path, output: Path, cache: Path, plan: Plan, latents: list[str]) -> None:
     """Measure everything, and write both tables and their card."""
-    systems = [autoencoder_system(name) for name in REGISTRY]
+    systems = [autoencoder_system(name) for name in BUNDLED]
     systems += map(opus_system, BITRATES)
     systems.append(linear_system(corpus, plan.linear_minutes))
     chosen = {crop.name: (crop.domain, crop.unit) for crop in crops(corpus, plan.crops)[1]}
@@ -215,7 +215,7 @@ def run(corpus: Path, output: Path, cache: Path, plan: Plan, latents: list[str])
         "plan": vars(plan),
         # Encoding and decoding alone, of all crops; a cached crop's when it was measured.
         "systems": {s.name: {"version": s.identity, "seconds": seconds[s.name]} for s in systems},
-        "weights": {name: load_autoencoder(name).identity for name in REGISTRY},
+        "weights": {name: load_autoencoder(name).identity for name in BUNDLED},
     }
     write_json(output / "base_autoencoder.json", card)
 
@@ -225,7 +225,7 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("--corpus", type=Path, default=Path("corpus"))
     parser.add_argument("--runs", type=Path, default=Path("runs/base_results"), help="cache")
-    parser.add_argument("--latents", nargs="+", choices=list(REGISTRY), default=["spectral-vae"])
+    parser.add_argument("--latents", nargs="+", choices=list(BUNDLED), default=["spectral-vae"])
     parser.add_argument(
         "--quick", action="store_true", help="a few crops into the cache's folder: does it run?"
     )

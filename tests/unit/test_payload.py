@@ -42,6 +42,13 @@ def test_file_round_trip(payload, tmp_path, precision, tolerance) -> None:
         assert getattr(again, name) == getattr(payload, name)
 
 
+def test_channels_that_were_coded_together_are_kept(payload, tmp_path) -> None:
+    replace(payload, sound_channels=4).save(tmp_path / "d.etp")
+    assert ElasticPayload.load(tmp_path / "d.etp").sound_channels == 4
+    payload.save(tmp_path / "e.etp")
+    assert ElasticPayload.load(tmp_path / "e.etp").sound_channels is None
+
+
 def test_lengths_take_as_few_bytes_as_they_can(payload, tmp_path) -> None:
     long = replace(payload, lengths=np.array([[1, 1, 1, 297]] * 2), samples=300_000)
     for value, kind in ((payload, "U8"), (long, "U16")):
@@ -109,6 +116,8 @@ def test_impossible_payloads_are_refused(payload: ElasticPayload) -> None:
         ({"samples": float("inf")}, "samples is inf, not int"),
         ({"latent_rate": float("inf")}, "must all be positive"),
         ({"model": 3}, "model is 3, not str"),
+        ({"sound_channels": 0}, "sound_channels is 0, not a count"),
+        ({"sound_channels": "2"}, "sound_channels is '2', not a count"),
         ({"anchors": np.full((2, 3, 4), np.nan)}, "not all finite"),
         ({"lengths": np.ones((2, 4))}, "lengths are float64"),
     ],

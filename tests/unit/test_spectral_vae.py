@@ -73,7 +73,7 @@ def test_pieces_equal_the_whole_file(monkeypatch, frames: int, blocks: int) -> N
     vae = SpectralVAE(SpectralVAEConfig(channels=8, width=16, blocks=blocks)).eval()
     wave = torch.randn(2, frames * 1024 - 7)
     whole = SpectralAutoencoder("x", vae, "").encode(wave)
-    monkeypatch.setattr(autoencoders, "PIECE", 32)
+    monkeypatch.setattr(autoencoders.spectral, "PIECE", 32)
     cut = SpectralAutoencoder("x", vae, "").encode(wave)
     assert whole.mean.shape == (2, 8, frames)
     for a, b in ((whole.mean, cut.mean), (whole.scale, cut.scale)):
@@ -86,7 +86,7 @@ def test_learned_decoding_in_pieces_equals_the_whole(monkeypatch, vae, frames: i
     autoencoder = SpectralAutoencoder("x", vae, "", head)
     latents = torch.randn(2, 8, frames)
     whole = autoencoder.decode(latents)
-    monkeypatch.setattr(autoencoders, "PIECE", 32)
+    monkeypatch.setattr(autoencoders.spectral, "PIECE", 32)
     cut = autoencoder.decode(latents)
     assert whole.shape == cut.shape == (2, frames * 1024)
     assert (whole - cut).norm() < 1e-4 * whole.norm()  # −80 dB
@@ -98,7 +98,7 @@ def test_decoding_in_pieces_has_the_length_and_no_seam(monkeypatch, name: str) -
     autoencoder = load_autoencoder(name)
     time = torch.arange(22_050 * 8) / 22_050
     latents = autoencoder.encode(0.3 * torch.sin(6.283 * 440 * time)[None]).mean
-    monkeypatch.setattr(autoencoders, "PIECE", 40)
+    monkeypatch.setattr(autoencoders.spectral, "PIECE", 40)
     wave = autoencoder.decode(latents)[0]
     assert len(wave) == latents.shape[-1] * 1024
     seams = np.arange(40, latents.shape[-1] - 1, 40) * 1024

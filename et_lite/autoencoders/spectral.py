@@ -1,42 +1,23 @@
-"""Frozen base autoencoders behind one small interface, and their registry (book: latents)."""
+"""The bundled autoencoder: a spectrogram network and a phase decoder (book: latents)."""
 
-import hashlib
-from collections.abc import Callable, Iterator
-from dataclasses import dataclass
+from collections.abc import Iterator
 from functools import partial
 from pathlib import Path
-from typing import Any, Protocol
 
 import torch
 from torch import Tensor
-from tqdm.auto import tqdm
 
+from et_lite.autoencoders.base import pieces
 from et_lite.config import PhaseHeadConfig, SpectralVAEConfig, from_dict
 from et_lite.layers import Posterior
 from et_lite.phase_head import PRIOR_ROUNDS, PhaseHead
 from et_lite.spectra import griffin_lim, istft
 from et_lite.spectral_vae import SpectralVAE
-from et_lite.storage import ASSETS, load_weights
+from et_lite.storage import load_weights
 
 PIECE = 512  # latent frames handled at once: 24 s
 EXACT_ROUNDS = 20  # of the least squares from bands to magnitudes, where nothing corrects them
 HELD = 16  # spectrogram frames of an earlier piece that fix the phase of the next
-
-
-class Autoencoder(Protocol):
-    """What the method asks of a base autoencoder: S streams of samples to S × C × T and back."""
-
-    name: str
-    sample_rate: int  # hertz
-    hop: int  # samples in one latent frame
-    channels: int  # C
-    identity: str  # SHA-256 of the weights, so that a payload knows what made it
-
-    def encode(self, wave: Tensor) -> Posterior:
-        """(S, n) samples to a posterior over (S, C, ⌈n / hop⌉)."""
-
-    def decode(self, latents: Tensor) -> Tensor:
-        """(S, C, T) latents to (S, T · hop) samples."""
 
 
 class SpectralAutoencoder:
@@ -65,7 +46,7 @@ class SpectralAutoencoder:
         frames = max(1, -(-wave.shape[-1] // self.hop))
         wave = torch.nn.functional.pad(wave, (0, frames * self.hop - wave.shape[-1]))
         means, scales = [], []
-        for span in _pieces(frames, self.context, "encode"):
+        for span in pieces(frames, PIECE, self.context, "encode"):
             piece = self.vae.encode(wave[:, span.left * self.hop : span.right * self.hop])
             means.append(piece.mean[..., span.inner])
             scales.append(piece.scale[..., span.inner])
@@ -82,7 +63,7 @@ class SpectralAutoencoder:
         c = head.config
         reach = c.blocks * (c.kernel // 2) * c.hop + c.fft
         context = self.context + -(-reach // self.hop)
-        for span in _pieces(latents.shape[-1], context, "decode"):
+        for span in pieces(latents.shape[-1], PIECE, context, "decode"):
             log_mel = self.vae.decode(latents[..., span.left : span.right])
             wave = head(log_mel, self.vae.magnitude(log_mel, PRIOR_ROUNDS))
             yield wave[:, span.inner.start * self.hop : span.inner.stop * self.hop]
@@ -92,7 +73,7 @@ class SpectralAutoencoder:
         c, frames = self.vae.config, latents.shape[-1]
         generator = torch.Generator().manual_seed(0)  # decoding is a function of the payload alone
         tail = None  # the last spectrogram frames that are settled
-        for span in _pieces(frames, self.context, "decode"):
+        for span in pieces(frames, PIECE, self.context, "decode"):
             start, end = span.left + span.inner.start, span.left + span.inner.stop
             ahead = min(frames - end, HELD // c.group)
             log_mel = self.vae.decode(latents[..., span.left : span.right])
@@ -109,24 +90,6 @@ class SpectralAutoencoder:
             begin = 0 if tail is None else held * c.hop - border
             yield piece[:, begin : None if end == frames else -border]
             tail = spectrum[..., -HELD:]
-
-
-@dataclass(frozen=True)
-class _Span:
-    """Frames `left` to `right` are computed, of which `inner` are wanted."""
-
-    left: int
-    right: int
-    inner: slice
-
-
-def _pieces(frames: int, context: int, doing: str) -> Iterator[_Span]:
-    """Spans of PIECE frames and their context, behind a progress bar where a file is long."""
-    starts = range(0, frames, PIECE)
-    for start in tqdm(starts, doing, leave=False, disable=None if len(starts) > 2 else True):
-        end = min(start + PIECE, frames)
-        left = max(0, start - context)
-        yield _Span(left, min(frames, end + context), slice(start - left, end - left))
 
 
 def load_spectral(stem: Path, head: Path | None = None) -> SpectralAutoencoder:
@@ -147,30 +110,3 @@ def load_spectral(stem: Path, head: Path | None = None) -> SpectralAutoencoder:
     decoder = PhaseHead(from_dict(PhaseHeadConfig, head_card["config"]["network"]))
     decoder.load_state_dict(state)
     return SpectralAutoencoder(stem.name, vae, card["sha256"], decoder)
-
-
-WEIGHTS = ASSETS / "weights"
-REGISTRY: dict[str, Callable[[], Any]] = {
-    "spectral-vae": lambda: load_spectral(WEIGHTS / "spectral-vae", WEIGHTS / "phase-head"),
-    # The same latents, the phase by Griffin–Lim: slower, and what the head is compared with.
-    "spectral-vae-gl": lambda: load_spectral(WEIGHTS / "spectral-vae"),
-}
-
-
-def load_autoencoder(name: str) -> Autoencoder:
-    """The registered autoencoder `name`. ValueError for an unknown name."""
-    if name not in REGISTRY:
-        raise ValueError(
-            f"autoencoder {name!r} is not one of {', '.join(REGISTRY)}: choose one of those"
-        )
-    return REGISTRY[name]()
-
-
-def fingerprint(autoencoder: Autoencoder) -> str:
-    """SHA-256 over every weight of every network in it: a decoder may have a file of its own."""
-    digest = hashlib.sha256(f"{autoencoder.name} {autoencoder.identity}".encode())
-    for name, part in sorted(vars(autoencoder).items()):
-        for key, tensor in part.state_dict().items() if isinstance(part, torch.nn.Module) else ():
-            digest.update(f"{name}.{key}".encode())
-            digest.update(tensor.detach().cpu().numpy().tobytes())
-    return digest.hexdigest()
