@@ -31,6 +31,12 @@ class Autoencoder(Protocol):
         """(S, C, T) latents to (S · A, T · hop) samples."""
 
 
+def in_whole_frames(wave: Tensor, hop: int) -> Tensor:
+    """Samples (…, n) and zeros up to the end of the last latent frame; at least one frame."""
+    frames = max(1, -(-wave.shape[-1] // hop))
+    return torch.nn.functional.pad(wave, (0, frames * hop - wave.shape[-1]))
+
+
 @dataclass(frozen=True)
 class Span:
     """Frames `left` to `right` are computed, of which `inner` are wanted."""

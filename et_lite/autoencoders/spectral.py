@@ -7,7 +7,7 @@ from pathlib import Path
 import torch
 from torch import Tensor
 
-from et_lite.autoencoders.base import pieces
+from et_lite.autoencoders.base import in_whole_frames, pieces
 from et_lite.config import PhaseHeadConfig, SpectralVAEConfig, from_dict
 from et_lite.layers import Posterior
 from et_lite.phase_head import PRIOR_ROUNDS, PhaseHead
@@ -43,10 +43,8 @@ class SpectralAutoencoder:
     @torch.no_grad()
     def encode(self, wave: Tensor) -> Posterior:
         """(S, n) samples to a posterior over (S, C, T); the last frame is padded with zeros."""
-        frames = max(1, -(-wave.shape[-1] // self.hop))
-        wave = torch.nn.functional.pad(wave, (0, frames * self.hop - wave.shape[-1]))
-        means, scales = [], []
-        for span in pieces(frames, PIECE, self.context, "encode"):
+        wave, means, scales = in_whole_frames(wave, self.hop), [], []
+        for span in pieces(wave.shape[-1] // self.hop, PIECE, self.context, "encode"):
             piece = self.vae.encode(wave[:, span.left * self.hop : span.right * self.hop])
             means.append(piece.mean[..., span.inner])
             scales.append(piece.scale[..., span.inner])

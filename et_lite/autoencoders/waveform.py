@@ -6,7 +6,7 @@ from dataclasses import dataclass
 import torch
 from torch import Tensor, nn
 
-from et_lite.autoencoders.base import pieces
+from et_lite.autoencoders.base import in_whole_frames, pieces
 from et_lite.layers import Posterior
 
 
@@ -62,10 +62,9 @@ class WaveformAutoencoder:
         ValueError for a number of sound channels that is neither 1 nor a multiple of A, and, as in
         `decode`, for a network that does not keep to its layout.
         """
-        frames = max(1, -(-wave.shape[-1] // self.hop))
-        wave = nn.functional.pad(wave, (0, frames * self.hop - wave.shape[-1]))
+        streams = self._streams(in_whole_frames(wave, self.hop))
         # One stream after another, so that their number does not multiply the memory.
-        found = [self._encode(stream[None]) for stream in self._streams(wave)]
+        found = [self._encode(stream[None]) for stream in streams]
         return Posterior(
             torch.cat([posterior.mean for posterior in found]),
             torch.cat([posterior.scale for posterior in found]),
