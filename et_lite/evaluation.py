@@ -15,8 +15,8 @@ from et_lite.config import SYSTEMS
 from et_lite.data import DOMAINS, Crop, evaluation_crops, read_rows
 from et_lite.embeddings import Embedding
 from et_lite.fad import Fad, measure_fad
-from et_lite.frechet import DRAWS, SEED, SPLITS
-from et_lite.intervals import Interval, interval, paired_interval
+from et_lite.frechet import DRAWS, SPLITS
+from et_lite.intervals import SEED, Interval, interval, paired_interval
 from et_lite.quick import quick_crops
 from et_lite.storage import ASSETS, atomic_path, commit, file_hash, machine, write_json
 from et_lite.sweep import (
@@ -132,7 +132,7 @@ def evaluate(
         },
         "evaluation": file_hash(TABLE),
         "crops": {str(domain): int(count) for domain, count in crops_of.items()},
-        "bootstrap_seed": 0,
+        "bootstrap_seed": SEED,
         "fad": _fad_card(embeddings) if embeddings else None,
         "code": code_hash("sweep"),
         "commit": commit(),

@@ -10,10 +10,10 @@ from functools import cached_property
 import numpy as np
 from numpy.typing import NDArray
 
-from et_lite.intervals import LEVEL, Interval, times_drawn
+from et_lite.intervals import LEVEL, SEED, Interval, times_drawn
 
 Rows = NDArray[np.float64]
-DRAWS, SPLITS, SEED = 200, 10, 0
+DRAWS, SPLITS = 200, 10
 
 
 def frechet_distance(first: NDArray, second: NDArray) -> float:

@@ -11,6 +11,7 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 LEVEL = 0.95  # of every interval
+SEED = 0  # of every resampling
 
 
 class Interval(NamedTuple):
@@ -21,7 +22,9 @@ class Interval(NamedTuple):
     high: float
 
 
-def interval(values: ArrayLike, units: Sequence[str], seed: int = 0, draws: int = 2000) -> Interval:
+def interval(
+    values: ArrayLike, units: Sequence[str], seed: int = SEED, draws: int = 2000
+) -> Interval:
     """Mean of `values` (crops,) and its 95 % percentile bootstrap over the source `units` (crops,).
 
     Each draw takes as many units as there are, with replacement, and all crops of each
@@ -43,7 +46,7 @@ def interval(values: ArrayLike, units: Sequence[str], seed: int = 0, draws: int 
 
 
 def paired_interval(
-    first: ArrayLike, second: ArrayLike, units: Sequence[str], seed: int = 0, draws: int = 2000
+    first: ArrayLike, second: ArrayLike, units: Sequence[str], seed: int = SEED, draws: int = 2000
 ) -> Interval:
     """The same for the differences `first` − `second` on the same crops, each (crops,)."""
     one, two = np.asarray(first, dtype=np.float64), np.asarray(second, dtype=np.float64)

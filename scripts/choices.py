@@ -26,7 +26,7 @@ from et_lite.cache import code_hash, remembered, version_of
 from et_lite.codec import ElasticCodec
 from et_lite.data import DOMAINS, Crop
 from et_lite.evaluation import TABLE, crops
-from et_lite.intervals import interval
+from et_lite.intervals import SEED, interval
 from et_lite.methods.elastic_time import ElasticTime
 from et_lite.moments import MOMENTS, moments
 from et_lite.runs import prepare_cpu
@@ -40,7 +40,6 @@ EXACT = "dp"
 SOLVERS = ("greedy", EXACT, "agglomerative")
 DROPPING = tuple(keep for keep in KEEPS if keep < 1)
 FLOORS = tuple(np.round(np.arange(0.06, 0.61, 0.02), 2).tolist())  # kept fractions to ask for
-SEED = 0  # of the intervals; nothing else draws
 COLUMNS = ["system", "solver", "keep", "domain", "measure", "bin"]
 COLUMNS += ["mean", "low", "high", "crops", "units", "reached"]
 Row = dict[str, Any]
@@ -159,7 +158,7 @@ class Collected:
         """One row; crops that have no such moment are not counted."""
         there = [(float(v), u) for v, u in zip(values, self.units, strict=True) if v is not None]
         numbers, units = [v for v, _ in there], [u for _, u in there]
-        ends = interval(numbers, units, SEED)._asdict() if there else {}
+        ends = interval(numbers, units)._asdict() if there else {}
         size = {"crops": len(there), "units": len(set(units)), "reached": reached}
         head = {"system": self.system, "solver": solver, "keep": keep, "domain": self.domain}
         return {**head, "measure": measure, "bin": bin, **ends, **size}
