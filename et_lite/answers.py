@@ -190,11 +190,13 @@ def _curves(name: str, chosen: list[float], ceiling: list[float], rows: list[lis
     """Mel distance and latent error against frames a second, with the chosen point."""
     pictures = []
     for column in (2, 3):
-        curves = {name: _columns(rows, column), "chosen": _columns([chosen], column)}
+        curves = {"sweep": _columns(rows, column), "chosen": _columns([chosen], column)}
         if column == 2:  # the latents of the autoencoder alone are those compared with
             ends = [rows[0], rows[-1]]
-            curves["autoencoder alone"] = ([row[1] for row in ends], [ceiling[2]] * 2)
-        figure = plotting.lines({"": curves}, HEADS[1], HEADS[column], height=2.8)
+            curves["autoencoder"] = ([row[1] for row in ends], [ceiling[2]] * 2)
+        figure = plotting.lines(
+            {f"{name} of this clip": curves}, HEADS[1], HEADS[column], height=2.8
+        )
         alt = (
             f"{HEADS[column]} against {HEADS[1]}: {chosen[column]:.3g} at {chosen[1]:.1f}, and "
             f"{rows[0][column]:.3g} to {rows[-1][column]:.3g} from the lowest rate to the highest"

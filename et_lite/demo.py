@@ -30,7 +30,7 @@ LIFETIME = 900  # seconds that a file stays in gradio's cache
 LARGEST = "50mb"  # of an upload
 WAITING = 16  # people in the queue; the next one is told to come back
 HOST, PORT, BESIDE_BOOK = "127.0.0.1", 7860, "/demo"
-CLIPS = sorted((ASSETS / "clips").glob("*.flac"))
+CLIPS = {clip.stem: clip for clip in sorted((ASSETS / "clips").glob("*.flac"))}
 # What `launch` and `mount_gradio_app` are both told.
 SERVED: dict[str, Any] = {"max_file_size": LARGEST, "run_history": False, "ssr_mode": False}
 ABOUT = f"""# Elastic Time, on your own sound
@@ -42,9 +42,9 @@ Found = TypeVar("Found")
 
 
 def build(lifetime: int = LIFETIME) -> gr.Blocks:
-    """The app; `/solvers`, `/rebuild` and `/sweep` are its API. Files stay `lifetime` seconds.
+    """The app, whose API is `/clip`, `/solvers`, `/rebuild` and `/sweep`.
 
-    ValueError when no model is shipped.
+    Files stay for `lifetime` seconds. ValueError when no model is shipped.
     """
     systems = shipped()
     if not systems:
@@ -55,7 +55,7 @@ def build(lifetime: int = LIFETIME) -> gr.Blocks:
         with gr.Row():
             with gr.Column():
                 sound = gr.Audio(sources=["upload", "microphone"], type="filepath", label="Sound")
-                gr.Examples([[str(clip)] for clip in CLIPS], sound, cache_examples=False)
+                ours = gr.Dropdown([*CLIPS], value=None, label="Or one of our clips")
             with gr.Column():
                 system = gr.Dropdown(systems, value=systems[0], label="Method")
                 solvers = [answers.TRAINED, *SOLVERS]
@@ -71,8 +71,10 @@ def build(lifetime: int = LIFETIME) -> gr.Blocks:
         pictures = gr.HTML()
         table = gr.Dataframe(headers=answers.HEADS, type="array", label="Sweep of this clip")
         marked = gr.JSON(label="The chosen point, and the autoencoder alone")
-        gr.Markdown("\n\n".join(credit(clip.stem) for clip in CLIPS))
+        gr.Markdown("\n\n".join(credit(name) for name in CLIPS))
 
+        # Not `gr.Examples`: those go with all other files of that age.
+        ours.input(lambda name: str(CLIPS[name]), ours, sound, api_name="clip")
         gr.on([app.load, system.change], _solvers, system, solver, api_name="solvers")
         asked = [sound, system, solver, keep]
         shown = [*heard, boundaries, files, facts]
