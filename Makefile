@@ -30,8 +30,8 @@ PACKAGE := $(shell find et_lite assets -type f -not -path '*/__pycache__/*' 2>/d
 # The steps of `test` build on each other, and two cores are soon busy.
 .NOTPARALLEL:
 .DEFAULT_GOAL := help
-.PHONY: help venv lock lint unit test test-stable-audio book browser site serve notebooks base models \
-  results corpus embeddings clean
+.PHONY: help venv lock lint unit test test-stable-audio book browser site serve demo space notebooks \
+  base models results corpus embeddings clean
 
 help: ## List what can be made
 	@sed -n 's/^\([a-z-]*\):.*## \(.*\)/  make \1	\2/p' $(MAKEFILE_LIST) | expand -t 26
@@ -128,8 +128,19 @@ test-stable-audio: $(STABLE)/.ready ## The stable-audio-tools backend, in an env
 	$(STABLE)/bin/python -c "import stable_audio_tools.models.autoencoders" # or all would be skipped
 	$(STABLE)/bin/python -m pytest tests/unit/test_autoencoders_tools.py
 
-serve: book ## Show the book on http://127.0.0.1:8000 (PORT=...)
-	$(BIN)/python -m http.server $(PORT) --bind 127.0.0.1 --directory _build/html
+serve: book ## Show the book on http://127.0.0.1:8000 (PORT=...), with the demo at /demo
+	$(BIN)/et-lite demo --port $(PORT) --book _build/html
+
+demo: venv ## The demo alone, on http://127.0.0.1:7860
+	$(BIN)/et-lite demo
+
+# A Space is a repository of its own, and needs the package and its assets inside it.
+space: ## Put the demo into _build/space, ready to push to Hugging Face
+	rm -rf _build/space
+	@mkdir -p _build/space/assets
+	cp -R space/. et_lite LICENSE _build/space/
+	cp -R assets/weights assets/clips assets/ATTRIBUTION.md _build/space/assets/
+	find _build/space -name __pycache__ -type d -prune -exec rm -rf {} +
 
 corpus: venv ## Build the training and test audio into corpus/
 	$(PIP) --no-build-isolation -e '.[corpus]'

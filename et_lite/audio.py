@@ -12,22 +12,36 @@ MOST_CHANNELS = 32  # more of them, and more than samples: a transposed array
 BLOCK = 1 << 16  # samples written at once
 
 
-def read(path: str | Path) -> tuple[np.ndarray, int]:
+def read(path: str | Path, longest: float | None = None) -> tuple[np.ndarray, int]:
     """A WAV, FLAC, OGG or MP3 file as float32 (S, n) and its rate in hertz.
 
-    ValueError for a file that is missing, empty, or not audio.
+    ValueError for a file that is missing, empty, or not audio, and for one that lasts more than
+    `longest` seconds, of which no more than that is decoded.
     """
     path = Path(path)
     if not path.is_file():
         raise ValueError(f"{path} does not exist: name a WAV, FLAC, OGG or MP3 file")
     try:
-        wave, rate = soundfile.read(path, dtype="float32", always_2d=True)
+        with soundfile.SoundFile(path) as file:
+            rate = file.samplerate
+            _check_length(path, file.frames, rate, longest)
+            # A header need not tell the truth: one sample more than allowed would show it.
+            most = -1 if longest is None else int(longest * rate) + 1
+            wave = file.read(most, dtype="float32", always_2d=True)
     except soundfile.LibsndfileError as error:
         reason = str(error.error_string).rstrip(".")
         raise ValueError(f"{path} is not readable audio ({reason}): convert it to WAV") from error
+    _check_length(path, len(wave), rate, longest)
     wave = np.ascontiguousarray(wave.T)
     check(wave, rate)
     return wave, rate
+
+
+def _check_length(path: Path, samples: int, rate: int, longest: float | None) -> None:
+    if longest is not None and samples > int(longest * rate):
+        raise ValueError(
+            f"{path} lasts {samples / rate:.1f} s or more, over the {longest:g} s allowed: cut it"
+        )
 
 
 def write(path: str | Path, wave: np.ndarray, rate: int) -> None:

@@ -109,6 +109,11 @@ def _parser() -> argparse.ArgumentParser:
     add.add_argument("--run-dir", type=Path, default=Path("runs/evaluate"), help="what is measured")
     add.add_argument("-o", "--output", type=Path, help="folder; default that of --run-dir")
     add.set_defaults(run=_evaluate)
+
+    add = commands.add_parser("demo", help="a page on this machine for your own sound")
+    add.add_argument("--port", type=_positive, default=7860)
+    add.add_argument("--book", type=Path, help="built book to serve too; the demo is at /demo then")
+    add.set_defaults(run=_demo)
     return parser
 
 
@@ -157,20 +162,7 @@ def _info(given: argparse.Namespace) -> None:
     from et_lite.payload import ElasticPayload
 
     payload = ElasticPayload.load(given.input)
-    seconds, size = payload.samples / payload.sample_rate, given.input.stat().st_size
-    streams = len(payload.lengths)
-    rows = {
-        "model": f"{payload.model} ({payload.identity[:12]})",
-        "solver": payload.solver,
-        "sound": f"{seconds:.3f} s, {payload.sample_rate} Hz, {streams} channel(s)",
-        "kept": f"{payload.kept} of {payload.frames} frames a channel "
-        f"({payload.kept / payload.frames:.4f}; {payload.requested} asked for)",
-        "frame rate": f"{payload.frame_rate:.3f} of {payload.latent_rate:.3f} frames/s",
-        "side information": f"{payload.side_information_bits:.0f} bits "
-        f"({payload.side_information_bits / seconds:.1f} bit/s)",
-        "size": f"{size} bytes ({8 * size / seconds / 1000:.2f} kbit/s)",
-    }
-    for name, value in rows.items():
+    for name, value in payload.facts(given.input.stat().st_size).items():
         print(f"{name:<17} {value}")
 
 
@@ -254,6 +246,12 @@ def _evaluate(given: argparse.Namespace) -> None:
     output = (given.output or given.run_dir) / name
     pairs = [(a, b) for a, b in given.pair]
     evaluate(models, bar, given.run_dir, output, pairs, card, embeddings)
+
+
+def _demo(given: argparse.Namespace) -> None:
+    from et_lite.demo import serve
+
+    serve(given.port, given.book)
 
 
 def _command(given: argparse.Namespace, models: Sequence[str]) -> str:

@@ -108,6 +108,20 @@ class ElasticPayload:
         """Bits that say which frames were kept, log₂ of the number of choices, over all streams."""
         return sum(Segmentation.from_lengths(row).side_information_bits for row in self.lengths)
 
+    def facts(self, size: int) -> dict[str, str]:
+        """What a file of `size` bytes that holds this tells its reader, each by its name."""
+        seconds, side = self.samples / self.sample_rate, self.side_information_bits
+        return {
+            "model": f"{self.model} ({self.identity[:12]})",
+            "solver": self.solver,
+            "sound": f"{seconds:.3f} s, {self.sample_rate} Hz, {len(self.lengths)} channel(s)",
+            "kept": f"{self.kept} of {self.frames} frames a channel "
+            f"({self.kept / self.frames:.4f}; {self.requested} asked for)",
+            "frame rate": f"{self.frame_rate:.3f} of {self.latent_rate:.3f} frames/s",
+            "side information": f"{side:.0f} bits ({side / seconds:.1f} bit/s)",
+            "size": f"{size} bytes ({8 * size / seconds / 1000:.2f} kbit/s)",
+        }
+
     def save(self, path: str | Path, precision: str = "float16") -> None:
         """Write a `.etp` file in one step; `precision` is float16 or float32."""
         if precision not in ("float16", "float32"):

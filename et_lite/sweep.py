@@ -128,7 +128,7 @@ def _model(name: str | Path, keeps: Sequence[float], solvers: Sequence[str], hea
     seed = codec.method.config.seed
     # Seeds beyond the first are stored as NAME.SEED; et-dp@0.5 is no seed of et-dp@0.
     system = codec.name if codec.name in SYSTEMS else codec.name.removesuffix(f".{seed}")
-    usable = [solver for solver in (codec.solver, *solvers) if _reads(codec.method, solver)]
+    usable = [solver for solver in (codec.solver, *solvers) if reads(codec.method, solver)]
     return Model(
         codec,
         system,
@@ -137,7 +137,7 @@ def _model(name: str | Path, keeps: Sequence[float], solvers: Sequence[str], hea
     )
 
 
-def _reads(method: ReBottleneck, solver: str) -> bool:
+def reads(method: ReBottleneck, solver: str) -> bool:
     """Whether a method can choose by this solver; some have their own way only."""
     try:
         method.path(torch.zeros(method.config.network.channels, 2), solver)

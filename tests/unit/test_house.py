@@ -47,12 +47,24 @@ def test_requirements_agree_with_the_package() -> None:
     project = tomllib.loads((ROOT / "pyproject.toml").read_text())["project"]
     extras = project["optional-dependencies"]
     declared = {*project["dependencies"], *extras["audio"], *extras["book"], *extras["test"]}
-    declared |= {*extras["corpus"], *extras["evaluation"]}
+    declared |= {*extras["corpus"], *extras["evaluation"], *extras["demo"]}
     declared |= {*extras["stable-audio"], *extras["transformers"]}
     declared = {line for line in declared if not line.startswith("et-lite")}
     lines = (ROOT / "requirements.txt").read_text().splitlines()
     listed = {line.split("#")[0].strip() for line in lines} - {""}
     assert listed == declared
+
+
+def test_the_space_gets_what_the_demo_needs() -> None:
+    project = tomllib.loads((ROOT / "pyproject.toml").read_text())["project"]
+    extras = project["optional-dependencies"]
+    needed = {*project["dependencies"], *extras["audio"], *extras["demo"]}
+    lines = (ROOT / "space" / "requirements.txt").read_text().splitlines()
+    listed = {line for line in lines if not line.startswith("#")}
+    # The Space's own front matter says which gradio.
+    assert listed == {n for n in needed if not n.startswith(("et-lite", "gradio"))}
+    locked = re.search(r"^gradio==(.+)$", (ROOT / "requirements.lock").read_text(), re.MULTILINE)
+    assert locked and f"sdk_version: {locked[1]}\n" in (ROOT / "space" / "README.md").read_text()
 
 
 def test_readme_shows_the_stored_results() -> None:
