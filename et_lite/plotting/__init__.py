@@ -4,7 +4,7 @@ Time runs in seconds. A latent frame t stands for the time from t to t + 1 frame
 """
 
 from et_lite.plotting.axes import COLOURS, MARKERS, png
-from et_lite.plotting.charts import intervals, lines
+from et_lite.plotting.charts import Curve, intervals, lines
 from et_lite.plotting.sounds import (
     bare_spectrogram,
     boundaries_over,
@@ -19,6 +19,7 @@ from et_lite.plotting.text import cost_table, strip, table
 __all__ = [
     "COLOURS",
     "MARKERS",
+    "Curve",
     "bare_spectrogram",
     "boundaries_over",
     "cost_table",
