@@ -35,6 +35,7 @@ START = replace(
     optimiser=replace(preset("lite").optimiser, muon_lr=5e-3, adamw_lr=1e-3),
     loss=LossConfig(),
     marked=False,
+    gap_exponent=0.0,
 )
 Change = Callable[[TrainingConfig], TrainingConfig]
 
@@ -93,9 +94,9 @@ CHANGES: dict[str, Change] = {
     "as it ships": lambda c: c,
     "KL 1e-4": losses(kl=1e-4),
     "KL 4e-3": losses(kl=4e-3),
-    "Muon 5e-3": rates(muon_lr=5e-3),
     "Muon 2e-2": rates(muon_lr=2e-2),
     "unmarked": lambda c: replace(c, marked=False),
+    "plain costs": lambda c: replace(c, gap_exponent=0.0),
 }
 
 
