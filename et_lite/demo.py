@@ -54,7 +54,13 @@ def build(lifetime: int = LIFETIME) -> gr.Blocks:
         gr.Markdown(ABOUT)
         with gr.Row():
             with gr.Column():
-                sound = gr.Audio(sources=["upload", "microphone"], type="filepath", label="Sound")
+                # No button to share it: nothing leaves this machine.
+                sound = gr.Audio(
+                    sources=["upload", "microphone"],
+                    type="filepath",
+                    label="Sound",
+                    buttons=["download"],
+                )
                 ours = gr.Dropdown([*CLIPS], value=None, label="Or one of our clips")
             with gr.Column():
                 system = gr.Dropdown(systems, value=systems[0], label="Method")
@@ -119,8 +125,13 @@ def _rebuild(source: str | None, system: str, solver: str, keep: float) -> tuple
 def _sweep(source: str | None, system: str, solver: str, keep: float) -> tuple[Any, ...]:
     found = _said(lambda: answers.sweep(source, system, solver, keep))
     marked = {"chosen": found.chosen, "autoencoder alone": found.ceiling}
-    named = {name: dict(zip(answers.HEADS, row, strict=True)) for name, row in marked.items()}
-    return found.pictures, found.rows, named
+    named = {n: dict(zip(answers.HEADS, _rounded(row), strict=True)) for n, row in marked.items()}
+    return found.pictures, [_rounded(row) for row in found.rows], named
+
+
+def _rounded(row: list[float]) -> list[float]:
+    """To what a reader takes in."""
+    return [round(value, 4) for value in row]
 
 
 @contextmanager
