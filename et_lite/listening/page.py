@@ -7,8 +7,9 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
-from et_lite.listening.plain import Markup, flac
+from et_lite.listening.plain import flac
 from et_lite.listening.rendering import FALLBACK, Rendering, picture_of
+from et_lite.plotting.markup import Markup
 
 SCRIPT = Path(__file__).with_name("listening.js")
 WORDS = {

@@ -5,6 +5,7 @@ Time runs in seconds. A latent frame t stands for the time from t to t + 1 frame
 
 from et_lite.plotting.axes import COLOURS, MARKERS, png
 from et_lite.plotting.charts import Curve, intervals, lines
+from et_lite.plotting.markup import Markup
 from et_lite.plotting.sounds import (
     bare_spectrogram,
     boundaries_over,
@@ -14,16 +15,19 @@ from et_lite.plotting.sounds import (
     spectrogram,
     values_under,
 )
+from et_lite.plotting.steps import greedy_steps
 from et_lite.plotting.text import cost_table, strip, table
 
 __all__ = [
     "COLOURS",
     "MARKERS",
     "Curve",
+    "Markup",
     "bare_spectrogram",
     "boundaries_over",
     "cost_table",
     "costs_under",
+    "greedy_steps",
     "hertz_marks",
     "intervals",
     "latents_under",
