@@ -4,7 +4,7 @@ Time runs in seconds. A latent frame t stands for the time from t to t + 1 frame
 """
 
 from et_lite.plotting.axes import COLOURS, MARKERS, png
-from et_lite.plotting.charts import Curve, intervals, lines
+from et_lite.plotting.charts import Curve, intervals, ladders, lines
 from et_lite.plotting.sounds import (
     bare_spectrogram,
     boundaries_over,
@@ -26,6 +26,7 @@ __all__ = [
     "costs_under",
     "hertz_marks",
     "intervals",
+    "ladders",
     "latents_under",
     "lines",
     "png",
