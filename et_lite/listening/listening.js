@@ -1050,7 +1050,8 @@ const CURVE = { width: 320, height: 110, left: 6, bottom: 16 }; // in its own un
 
 const option = (value, chosen) => `<option${value === chosen ? " selected" : ""}>${escape(value)}</option>`;
 const choice = (name, label, values, chosen) =>
-  `<label>${label} <select data-choice="${name}">${values.map((value) => option(value, chosen)).join("")}</select></label>`;
+  `<span><label for="${name}">${label}</label>
+    <select id="${name}">${values.map((value) => option(value, chosen)).join("")}</select></span>`;
 
 /** The inside of the playground for what et_lite/playground/recorded.py wrote. */
 function playgroundMarkup({ title, picture, frames, low, paths, cap, solver }) {
@@ -1113,7 +1114,7 @@ function playground(root, states) {
   const { frames, latent_rate: rate, paths } = states;
   const find = (selector) => root.querySelector(selector);
   const say = (name, text) => (find(`[data-show=${name}]`).textContent = text);
-  const [solver, cap, slider] = ["[data-choice=solver]", "[data-choice=cap]", "#keep"].map(find);
+  const [solver, cap, slider] = ["#solver", "#cap", "#keep"].map(find);
 
   function update() {
     const asked = Number(slider.value);

@@ -35,7 +35,7 @@ export function playground(root, states) {
   const { frames, latent_rate: rate, paths } = states;
   const find = (selector) => root.querySelector(selector);
   const say = (name, text) => (find(`[data-show=${name}]`).textContent = text);
-  const [solver, cap, slider] = ["[data-choice=solver]", "[data-choice=cap]", "#keep"].map(find);
+  const [solver, cap, slider] = ["#solver", "#cap", "#keep"].map(find);
 
   function update() {
     const asked = Number(slider.value);

@@ -5,7 +5,8 @@ export const CURVE = { width: 320, height: 110, left: 6, bottom: 16 }; // in its
 
 const option = (value, chosen) => `<option${value === chosen ? " selected" : ""}>${escape(value)}</option>`;
 const choice = (name, label, values, chosen) =>
-  `<label>${label} <select data-choice="${name}">${values.map((value) => option(value, chosen)).join("")}</select></label>`;
+  `<span><label for="${name}">${label}</label>
+    <select id="${name}">${values.map((value) => option(value, chosen)).join("")}</select></span>`;
 
 /** The inside of the playground for what et_lite/playground/recorded.py wrote. */
 export function playgroundMarkup({ title, picture, frames, low, paths, cap, solver }) {
