@@ -1092,10 +1092,13 @@ function stateAt(path, frames, kept) {
   const floor = floorOf(path, frames);
   const reached = Math.max(kept, floor);
   const place = reached - floor;
-  const offsets = path.order
-    ? offsetsOfOrder(path.order, frames, reached)
-    : offsetsOfBits(path.cuts[place], frames);
-  return { kept: reached, offsets, cost: path.costs[place] };
+  return { kept: reached, offsets: offsetsAt(path, frames, reached, place), cost: path.costs[place] };
+}
+
+/** A path has an order of removal, or each choice as bits; without either it spaces frames evenly. */
+function offsetsAt({ order, cuts }, frames, kept, place) {
+  if (order) return offsetsOfOrder(order, frames, kept);
+  return cuts ? offsetsOfBits(cuts[place], frames) : offsetsOfUniform(frames, kept);
 }
 
 /** A state in words, as et_lite/playground/states.py has them. */

@@ -1,7 +1,7 @@
 """The playground for a page without a kernel: every state, recorded, and the script that plays it.
 
-Each path is there at every kept length that it reaches. A nested one is its order of removal; of
-the others each choice is written as bits, one a frame.
+Each path is there at every kept length that it reaches. A nested one is its order of removal, even
+spacing is a rule, and of the exact ones each choice is written as bits, one a frame.
 """
 
 import base64
@@ -18,6 +18,7 @@ from et_lite.listening.page import script
 from et_lite.playground.states import CAPS, EXACT, Table
 from et_lite.segments import kept_length
 from et_lite.solvers import SOLVERS
+from et_lite.solvers.baselines import UniformPath
 from et_lite.solvers.selection import RemovalOrder, SelectionPath
 
 SHOWN = (0.9, 0.75, 0.6, 0.5, 0.4, 0.3, 0.2)  # kept fractions that a page without scripts tells of
@@ -59,6 +60,8 @@ def _states(path: SelectionPath, frames: int) -> dict[str, Any]:
     costs = [round(path.at(kept).cost, 4) for kept in lengths]
     if isinstance(path, RemovalOrder):
         return {"costs": costs, "order": path.order.tolist()}
+    if isinstance(path, UniformPath):
+        return {"costs": costs}
     bits = [np.packbits(path.at(kept).segmentation.offsets == 0).tobytes() for kept in lengths]
     return {"costs": costs, "cuts": [base64.b64encode(row).decode() for row in bits]}
 
