@@ -4,7 +4,7 @@ Time runs in seconds. A latent frame t stands for the time from t to t + 1 frame
 """
 
 from et_lite.plotting.axes import COLOURS, MARKERS, png
-from et_lite.plotting.charts import Curve, intervals, lines
+from et_lite.plotting.charts import Curve, intervals, ladders, lines
 from et_lite.plotting.markup import Markup
 from et_lite.plotting.sounds import (
     bare_spectrogram,
@@ -30,6 +30,7 @@ __all__ = [
     "greedy_steps",
     "hertz_marks",
     "intervals",
+    "ladders",
     "latents_under",
     "lines",
     "png",
