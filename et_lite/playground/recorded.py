@@ -13,9 +13,9 @@ from typing import Any
 import numpy as np
 
 from et_lite import plotting
-from et_lite.listening import Markup
 from et_lite.listening.page import script
 from et_lite.playground.states import CAPS, EXACT, Table
+from et_lite.plotting.markup import Markup
 from et_lite.segments import kept_length
 from et_lite.solvers import SOLVERS
 from et_lite.solvers.baselines import UniformPath

@@ -87,7 +87,7 @@ def ladders(panels: Mapping[str, NDArray], lowest: int, latent_rate: float) -> F
     above has dropped them: a nested choice has none (book: sweep).
     """
     figure, axes = new_axes(1, len(panels), 3.0, sharex=True, sharey=True)
-    colours = ListedColormap([(0.9, 0.93, 0.96), COLOURS[0], COLOURS[1]])
+    colours = ListedColormap(["#e6edf5", COLOURS[0], COLOURS[1]])
     for axis, (title, kept) in zip(axes[0], panels.items(), strict=True):
         back = np.zeros_like(kept)
         back[:-1] = kept[:-1] & ~kept[1:]
