@@ -13,7 +13,9 @@ from pathlib import Path
 from textwrap import dedent
 from typing import Any
 
+from docutils import nodes
 from sphinx.application import Sphinx
+from sphinx.util.docutils import SphinxRole
 
 TAUGHT = re.compile(r"\bbook: ([a-z ]+)\)")
 # Pages that docstrings name by what they teach. Others are named as their files are.
@@ -78,12 +80,22 @@ def process(app: Sphinx, what: str, name: str, item: Any, options: Any, lines: l
     if what == "module":
         root = Path(app.srcdir)
         file = Path(inspect.getfile(item)).resolve().relative_to(root.resolve()).as_posix()
-        theme = app.config.html_theme_options
-        place = f"{theme['repository_url']}/blob/{theme['repository_branch']}/{file}"
-        lines += ["", f"Source: `{file} <{place}>`__", ""]
+        lines += ["", f"Source: :source:`{file}`", ""]
+
+
+class Source(SphinxRole):
+    """`{source}`README.md``: a file of the repository, as a link to where it is published."""
+
+    def run(self) -> tuple[list[nodes.Node], list[nodes.system_message]]:
+        """The link; the address is that of `_config.yml`."""
+        theme = self.config.html_theme_options
+        place = f"{theme['repository_url']}/blob/{theme['repository_branch']}/{self.text}"
+        link = nodes.reference("", "", nodes.literal("", self.text), refuri=place)
+        return [link], []
 
 
 def setup(app: Sphinx) -> dict[str, bool]:
     """Register with Sphinx."""
+    app.add_role("source", Source())
     app.connect("autodoc-process-docstring", process)
     return {"parallel_read_safe": True, "parallel_write_safe": True}
