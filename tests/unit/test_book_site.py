@@ -83,8 +83,8 @@ def test_the_card_has_the_size_that_networks_ask_for():
     assert [int.from_bytes(header[i : i + 4], "big") for i in (16, 20)] == [1200, 630]
 
 
-def card(folder: Path, name: str, **values: object) -> Path:
-    file = folder / f"{name}.json"
+def card(folder: Path, stem: str, **values: object) -> Path:
+    file = folder / f"{stem}.json"
     file.write_text(json.dumps({"commit": "abc", "machine": "a machine", **values}))
     return file
 
