@@ -94,8 +94,15 @@ class Source(SphinxRole):
         return [link], []
 
 
+def add_style(app: Sphinx, page: str, *args: Any) -> None:
+    """Load the reference's style on its own pages."""
+    if page.startswith("book/api/"):
+        app.add_css_file("reference.css")
+
+
 def setup(app: Sphinx) -> dict[str, bool]:
     """Register with Sphinx."""
     app.add_role("source", Source())
+    app.connect("html-page-context", add_style)
     app.connect("autodoc-process-docstring", process)
     return {"parallel_read_safe": True, "parallel_write_safe": True}

@@ -39,7 +39,9 @@ def model_row(file: Path) -> list[str]:
     command = f"et-lite train-base corpus --seed {seed}"
     if card["kind"] not in BASE:
         data = card["data"].split()[0]
-        command = f"et-lite train {data} --system {card['name']} --seed {seed}"
+        name = card["name"]
+        command = f"et-lite train runs/latents/{data} --system {name} --seed {seed} "
+        command += f"-o assets/weights/{name}"
     weights = f"`{file.name.removesuffix('.json')}.safetensors`"
     return [weights, f"`{command}`", str(seed), f"`{card['commit']}`", card["machine"]]
 
@@ -104,8 +106,8 @@ class Pace(SphinxDirective):
             f"{markdown(heads, pace_rows(speeds))}\n\n"
             f"Measured on: {'; '.join(sorted(machines))}.\n\n"
             f"There, a step of the preset `paper` takes {seconds:.1f} s with {CLIPS} clips. Its "
-            f"{PRESETS['paper'].steps:,} steps would take {days:.0f} days, and have "
-            f"{PRESETS['paper'].batch // CLIPS} times as many clips each."
+            f"{PRESETS['paper'].steps:,} steps would take {days:.0f} days with so few, and its own "
+            f"batch has {PRESETS['paper'].batch} clips."
         )
         return self.parse_text_to_nodes(text)
 
@@ -121,7 +123,7 @@ class Reading(SphinxDirective):
         minutes = round(count / WORDS_A_MINUTE / 10) * 10
         text = (
             f"{len(pages)} pages of about {round(count, -3):,} words together: some {minutes} "
-            f"minutes at {WORDS_A_MINUTE} words a minute, and as long again for the sounds."
+            f"minutes at {WORDS_A_MINUTE} words a minute, and the time that you listen."
         )
         return self.parse_text_to_nodes(text)
 

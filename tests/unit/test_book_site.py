@@ -93,7 +93,10 @@ def test_a_model_says_how_it_was_made(tmp_path):
     method = {"kind": "method", "name": "et-dp@0.5", "data": "train.safetensors 123", "seed": 3}
     row = printed_facts.model_row(card(tmp_path, "et-dp@0.5", config={"seed": 3}, **method))
     assert row[0] == "`et-dp@0.5.safetensors`" and row[2:] == ["3", "`abc`", "a machine"]
-    assert row[1] == "`et-lite train train.safetensors --system et-dp@0.5 --seed 3`"
+    assert row[1] == (
+        "`et-lite train runs/latents/train.safetensors --system et-dp@0.5 --seed 3 "
+        "-o assets/weights/et-dp@0.5`"
+    )
     base = card(tmp_path, "spectral-vae", kind="spectral_vae", config={"seed": 1})
     assert printed_facts.model_row(base)[1] == "`et-lite train-base corpus --seed 1`"
 
