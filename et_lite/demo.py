@@ -17,6 +17,7 @@ from typing import Any, TypeVar
 import gradio as gr
 import uvicorn
 from fastapi import FastAPI
+from fastapi.responses import HTMLResponse
 from fastapi.staticfiles import StaticFiles
 from gradio.utils import get_upload_folder
 
@@ -30,6 +31,7 @@ LIFETIME = 900  # seconds that a file stays in gradio's cache
 LARGEST = "50mb"  # of an upload
 WAITING = 16  # people in the queue; the next one is told to come back
 HOST, PORT, BESIDE_BOOK = "127.0.0.1", 7860, "/demo"
+PAGE, NOWHERE = "book/demo.html", 'data-live=""'  # where the book embeds it (book/_ext/demo_frame)
 CLIPS = {clip.stem: clip for clip in sorted((ASSETS / "clips").glob("*.flac"))}
 # What `launch` and `mount_gradio_app` are both told.
 SERVED: dict[str, Any] = {"max_file_size": LARGEST, "run_history": False, "ssr_mode": False}
@@ -181,7 +183,15 @@ def beside(book: Path) -> FastAPI:
     """A server of a built book's folder with the demo at /demo."""
     if not (book / "index.html").is_file():
         raise ValueError(f"{book} holds no index.html: run make book first")
-    app = gr.mount_gradio_app(FastAPI(), build(), BESIDE_BOOK, **SERVED)
+    served = FastAPI()
+    if (page := book / PAGE).is_file():
+
+        @served.get(f"/{PAGE}", response_class=HTMLResponse)
+        def embedding() -> str:
+            """The demo's own page, which a static host cannot tell that there is a demo."""
+            return page.read_text(encoding="utf-8").replace(NOWHERE, f'data-live="{BESIDE_BOOK}/"')
+
+    app = gr.mount_gradio_app(served, build(), BESIDE_BOOK, **SERVED)
     app.mount("/", StaticFiles(directory=book, html=True))
     return app
 

@@ -168,6 +168,11 @@ def test_beside_the_book(systems, temporary, tmp_path, capsys) -> None:
     assert "gradio" in page.get("/demo/").text
     assert page.get("/none").status_code == 404
 
+    (book / demo.PAGE).parent.mkdir()
+    (book / demo.PAGE).write_text(f"<div {demo.NOWHERE}>")
+    page = TestClient(demo.beside(book))
+    assert page.get(f"/{demo.PAGE}").text == '<div data-live="/demo/">'
+
 
 def test_stopping_the_command_leaves_nothing(tmp_path) -> None:
     command = [sys.executable, "-m", "et_lite.cli", "demo", "--port", "7869"]
