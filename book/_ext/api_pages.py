@@ -26,9 +26,9 @@ TEACHES = {
     "latents": "notebooks/01_latents",
     "predictor": "notebooks/02_predictor",
     "chunking": "notebooks/03_chunking",
-    "autoencoder": "notebooks/04_autoencoder",
-    "rebottleneck": "notebooks/05_systems",
-    "training": "notebooks/05_systems",
+    "autoencoder": "notebooks/06_autoencoder",
+    "rebottleneck": "notebooks/07_systems",
+    "training": "notebooks/07_systems",
     "evaluation": "notebooks/06_results",
     "your own autoencoder": "notebooks/10_your_autoencoder",
 }

@@ -18,7 +18,7 @@ from tests.browser.test_listening import COSTS, FRAME_RATE, FRAMES, RATE, tones,
 pytestmark = pytest.mark.browser
 
 SITE = Path(__file__).resolve().parents[2] / "_build" / "html"
-CHAPTER = "notebooks/06_sweep.html"
+CHAPTER = "notebooks/08_sweep.html"
 PAGE_LIMIT = 300_000
 CAPS = (1, 3, 12)
 
