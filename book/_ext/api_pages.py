@@ -27,9 +27,10 @@ TEACHES = {
     "predictor": "notebooks/02_predictor",
     "chunking": "notebooks/03_chunking",
     "autoencoder": "notebooks/06_autoencoder",
-    "rebottleneck": "notebooks/07_systems",
-    "training": "notebooks/07_systems",
-    "evaluation": "notebooks/06_results",
+    "rebottleneck": "notebooks/05_training",
+    "training": "notebooks/05_training",
+    "evaluation": "notebooks/07_systems",
+    "sweep": "notebooks/08_sweep",
     "your own autoencoder": "notebooks/10_your_autoencoder",
 }
 
