@@ -71,7 +71,7 @@ export function playground(root, states) {
     find(".curve path.chosen").setAttribute("d", line(path));
     find(".curve circle").setAttribute("cx", across(state.kept));
     find(".curve circle").setAttribute("cy", up(state.cost));
-    say("top", `cost ${top.toFixed(0)}`);
+    say("top", `its top: cost ${top.toFixed(0)}`);
     find(".curve").setAttribute(
       "aria-label",
       `Cost against kept fraction. ${solver.value} reaches down to ${floorOf(path, frames)} frames, dp to ${floorOf(least, frames)}`,

@@ -28,7 +28,7 @@ export function playgroundMarkup({ title, picture, frames, low, paths, cap, solv
   <p data-show="told" role="status"></p>
   <svg class="curve" viewBox="0 0 ${CURVE.width} ${CURVE.height}" role="img">
     <path class="axis" d="M${CURVE.left} 2V${CURVE.height - CURVE.bottom}H${CURVE.width - CURVE.left}"></path>
-    <g aria-hidden="true">${ticks.join("")}<text class="first" x="${CURVE.left + 4}" y="12" data-show="top"></text></g>
+    <g aria-hidden="true">${ticks.join("")}<text class="top" x="${CURVE.width - CURVE.left}" y="12" data-show="top"></text></g>
     <path class="least"></path><path class="chosen"></path><circle r="4"></circle></svg>
   <p class="legend" aria-hidden="true"><span><i class="error"></i>cost by kept fraction</span>
     <span><i class="kept"></i>the least cost</span></p>
