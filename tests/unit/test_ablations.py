@@ -62,7 +62,7 @@ def test_each_change_changes_what_it_names(random_codec, wave) -> None:
     assert len({m.codec.identity for m in models.values()}) == len(models)
 
 
-def test_changes_are_compared_with_what_they_change(random_codec) -> None:
-    random_codec.name = "et-dp"
+def test_changes_are_compared_with_what_they_change(random_codec, monkeypatch) -> None:
+    monkeypatch.setattr(random_codec, "name", "et-dp")
     pairs = ablations.compared(ablations.variants(random_codec))
     assert len(pairs) == 6 and {second for _, second in pairs} == {"et-dp"}

@@ -60,9 +60,8 @@ def test_a_state_can_be_heard(table, random_codec):
         heard = table.heard(table.at(solver, cap, kept))
         assert heard.shape == table.wave.shape
     same = random_codec.decompress(random_codec.compress(table.wave, RATE, 0.5, "dp"))[0]
-    np.testing.assert_allclose(
-        table.heard(table.at("dp", 12, kept_length(table.frames, 0.5))), same
-    )
+    half = table.heard(table.at("dp", 12, kept_length(table.frames, 0.5)))
+    np.testing.assert_allclose(half, same, atol=1e-6)
 
 
 def stored(page: str) -> dict:
