@@ -96,8 +96,8 @@ class Source(SphinxRole):
 
 
 def add_style(app: Sphinx, page: str, *args: Any) -> None:
-    """Load the reference's style on its own pages."""
-    if page.startswith("book/api/"):
+    """Load the reference's style on its own pages, and on the indices of all names."""
+    if page.startswith(("book/api/", "genindex", "py-modindex")):
         app.add_css_file("reference.css")
 
 

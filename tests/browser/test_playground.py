@@ -8,7 +8,7 @@ from types import SimpleNamespace
 
 import numpy as np
 import pytest
-from playwright.sync_api import Browser, Page
+from playwright.sync_api import Browser, Locator, Page
 
 from et_lite import playground
 from et_lite.playground import State, Table
@@ -59,13 +59,13 @@ def visit(browser: Browser, file: Path, **options: object) -> Iterator[Page]:
     page.close()
 
 
-def choose(page: Page, solver: str, cap: int, kept: int) -> None:
+def choose(page: Page | Locator, solver: str, cap: int, kept: int) -> None:
     page.get_by_label("Solver", exact=True).select_option(solver)
     page.get_by_label("Cap K", exact=True).select_option(str(cap))
     page.get_by_role("slider", name="Kept fraction").fill(str(kept))
 
 
-def drawn(page: Page, strip: str) -> list[int]:
+def drawn(page: Page | Locator, strip: str) -> list[int]:
     """The frames that a strip draws as kept."""
     places = page.locator(f"svg.frames.{strip} rect.kept").evaluate_all(
         "bars => bars.map(bar => Math.floor(bar.getAttribute('x')))"
@@ -73,7 +73,7 @@ def drawn(page: Page, strip: str) -> list[int]:
     return list(map(int, places))
 
 
-def told(page: Page) -> str:
+def told(page: Page | Locator) -> str:
     return page.get_by_role("status").inner_text()
 
 
@@ -171,8 +171,9 @@ def test_the_chapter_is_light_and_works_from_a_folder(browser: Browser) -> None:
     errors: list[str] = []
     page.on("pageerror", lambda error: errors.append(str(error)))
     page.goto(chapter.as_uri())
-    choose(page, "dp", 12, 30)
-    assert told(page).startswith("30 of ") and len(drawn(page, "chosen")) == 30
+    shown = page.get_by_role("group", name=re.compile("^Solver playground"))
+    choose(shown, "dp", 12, 30)
+    assert told(shown).startswith("30 of ") and len(drawn(shown, "chosen")) == 30
     page.get_by_role("button", name="Play", exact=True).click()
     page.wait_for_function(
         "document.querySelector('.et-listening').listening.state.player?.playing"
