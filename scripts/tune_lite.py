@@ -181,7 +181,8 @@ def errors_table(results: dict[str, dict]) -> str:
         for kind in LATENT_METRICS:
             errors = [[r["errors"][s][d][kind] for d in DOMAINS] for s in SOLVERS]
             cells = [" / ".join(f"{e:.3f}" for e in row) for row in errors]
-            lines.append("| " + " | ".join([*first, kind.split("_")[0], *cells]) + " |")
+            which = {"inner_error": "inner", "latent_error": "outer"}[kind]
+            lines.append("| " + " | ".join([*first, which, *cells]) + " |")
             first = [""] * len(first)
     return "\n".join(lines)
 
@@ -198,14 +199,17 @@ def main() -> None:
     prepare_cpu()
     document = ASSETS.parent / "benchmarks" / "lite_preset.md"
     for candidates, write, mark in ((CANDIDATES, table, "table"), (AGAIN, errors_table, "errors")):
-        results = {}
+        results, new = {}, False
         for candidate in tqdm(candidates, disable=None):
             run = given.runs / candidate.name.replace(" ", "-").replace(",", "")
             file = beside(run, ".json")
             if not file.exists() and (given.only is None or candidate.name in given.only):
                 write_json(file, measure(candidate, given.latents, given.corpus, run))
+                new = True
             if file.exists():
                 results[candidate.name] = json.loads(file.read_text())
+        if not new:
+            continue  # the table says which commit made it
         begin, end = (f"<!-- {w} of {mark}: scripts/tune_lite.py -->" for w in ("begin", "end"))
         made = f"Commit {commit()}, {machine()}."
         replace_between(document, begin, end, f"{write(results)}\n\n{made}")
