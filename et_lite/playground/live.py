@@ -3,7 +3,6 @@
 Controls of ipywidgets alone, in forms that versions 7 and 8 share.
 """
 
-import base64
 import html
 from typing import Any
 
@@ -59,6 +58,4 @@ def _picture(table: Table, state: State) -> str:
         "least cost": state.least.segmentation,
     }
     figure = plotting.boundaries_over(table.wave, table.rate, strips, table.codec.latent_rate)
-    data = base64.b64encode(plotting.png(figure)).decode()
-    alt = html.escape(f"Spectrogram over two strips of kept frames. {state.told}")
-    return f'<img alt="{alt}" style="max-width:100%" src="data:image/png;base64,{data}">'
+    return plotting.image(figure, f"Spectrogram over two strips of kept frames. {state.told}")

@@ -5,7 +5,7 @@ Time runs in seconds. A latent frame t stands for the time from t to t + 1 frame
 
 from et_lite.plotting.axes import COLOURS, MARKERS, png
 from et_lite.plotting.charts import Curve, intervals, ladders, lines
-from et_lite.plotting.markup import Markup
+from et_lite.plotting.markup import Markup, image
 from et_lite.plotting.sounds import (
     bare_spectrogram,
     boundaries_over,
@@ -29,6 +29,7 @@ __all__ = [
     "costs_under",
     "greedy_steps",
     "hertz_marks",
+    "image",
     "intervals",
     "ladders",
     "latents_under",
