@@ -99,6 +99,8 @@ def _parser() -> argparse.ArgumentParser:
     source = add.add_mutually_exclusive_group()
     source.add_argument("--corpus", type=Path, default=Path("corpus"), help="has the test sets")
     source.add_argument("--quick", action="store_true", help="the shipped crops, without a corpus")
+    source.add_argument("--set", nargs="+", metavar="NAME=DIR", help="the paper's own sets instead")
+    add.add_argument("--seconds", type=float, default=10, help="of each set's crops")
     add.add_argument("--models", nargs="+", default=(), help="as in compress; default all shipped")
     add.add_argument("--keep", nargs="+", type=float, help="kept fractions; default 0.2 to 1")
     add.add_argument("--solver", nargs="+", default=(), help="beside each model's own, if it can")
@@ -229,23 +231,29 @@ def _evaluate(given: argparse.Namespace) -> None:
     from et_lite.evaluation import crops, evaluate
     from et_lite.runs import prepare_cpu
     from et_lite.storage import file_hash
-    from et_lite.sweep import KEEPS, load_models
+    from et_lite.sweep import KEEPS, RATE, load_models
+    from et_lite.testsets import by_set, open_sets
 
     torch.set_num_threads(1)  # small products on several threads only wait for each other
     prepare_cpu()
-    corpus = None if given.quick else given.corpus
+    sets = open_sets(given.set, RATE, given.seconds, given.crops) if given.set else None
+    corpus = None if given.quick or sets else given.corpus
     models = load_models(given.models, given.keep or KEEPS, given.solver, not given.latents_only)
     embeddings = None if given.no_fad or given.latents_only else load_embeddings()
-    count, chosen = crops(corpus, given.crops)
-    name = "evaluation" + "_quick" * given.quick + "_latents" * given.latents_only
+    if sets and embeddings:
+        embeddings = by_set(embeddings, list(sets.card))
+    count, chosen = (sets.total, sets.crops) if sets else crops(corpus, given.crops)
+    name = "evaluation" + "_quick" * given.quick + "_sets" * bool(sets)
+    name += "_latents" * given.latents_only
     card = {
         "command": _command(given, [model.codec.name for model in models]),
         "corpus": corpus and file_hash(corpus / "manifest.csv"),
+        **({"sets": sets.card} if sets else {}),
     }
     bar = tqdm(chosen, name, total=count, unit="crop", disable=None)
     output = (given.output or given.run_dir) / name
     pairs = [(a, b) for a, b in given.pair]
-    evaluate(models, bar, given.run_dir, output, pairs, card, embeddings)
+    evaluate(models, bar, given.run_dir, output, pairs, card, embeddings, sets and sets.source)
 
 
 def _demo(given: argparse.Namespace) -> None:
@@ -257,6 +265,9 @@ def _demo(given: argparse.Namespace) -> None:
 def _command(given: argparse.Namespace, models: Sequence[str]) -> str:
     """The evaluation again, without the paths of this machine."""
     words = ["et-lite evaluate", "--quick" if given.quick else "--corpus corpus"]
+    if given.set:
+        words[1:] = ["--set", *(f"{text.partition('=')[0]}=DIR" for text in given.set)]
+        words += ["--seconds", f"{given.seconds:g}"]
     words += ["--models", *models]
     for option in ("keep", "solver"):
         values = getattr(given, option)

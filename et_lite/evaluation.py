@@ -99,15 +99,18 @@ def evaluate(
     pairs: Sequence[tuple[str, str]] = (),
     card: Mapping[str, Any] | None = None,
     embeddings: Mapping[str, Embedding] | None = None,
+    source: str | None = None,
 ) -> None:
     """Measure every cell; write `output` + .parquet (crops), .csv, _fad.csv, _pairs.csv and .json.
 
     `folder` keeps what is measured, crop by crop, so that a sweep that was stopped goes on.
     `pairs` of systems come beside the named ones; ValueError if one is not among the models.
     `card` is what only the caller knows. `embeddings` by domain are FAD's; without, there is none.
+    `source` tells the crops from others where they are not those of the bundled table.
     """
     compared = [*_system_pairs(models, pairs), *_solver_pairs(models)]
-    rows, originals = sweep(models, chosen, folder, embeddings or {})
+    source = source or file_hash(TABLE)
+    rows, originals = sweep(models, chosen, folder, embeddings or {}, source)
     fad = measure_fad(rows, originals, embeddings, folder) if embeddings and originals else None
     rows = rows[COLUMNS]
     text = {
@@ -130,7 +133,7 @@ def evaluate(
             m.codec.name: {"system": m.system, "seed": m.seed, "sha256": m.codec.identity}
             for m in models
         },
-        "evaluation": file_hash(TABLE),
+        "evaluation": source,
         "crops": {str(domain): int(count) for domain, count in crops_of.items()},
         "bootstrap_seed": SEED,
         "fad": _fad_card(embeddings) if embeddings else None,
@@ -172,13 +175,14 @@ def sweep(
     chosen: Iterable[Crop],
     folder: Path,
     embeddings: Mapping[str, Embedding],
+    source: str | None = None,
 ) -> tuple[pd.DataFrame, dict[str, str]]:
     """A tidy row for every crop and cell, from `folder` where it is there.
 
     With the column `embeddings`, as text, and the originals' by crop.
     """
     autoencoder = models[0].codec.autoencoder
-    made = (fingerprint(autoencoder), code_hash("sweep"), file_hash(TABLE))
+    made = (fingerprint(autoencoder), code_hash("sweep"), source or file_hash(TABLE))
     heard = any(cell.heard for model in models for cell in model.cells)
     rows: list[dict[str, Any]] = []
     originals: dict[str, str] = {}
@@ -250,7 +254,8 @@ def differences(
     """
     cells = {n: _pooled(cell) for n, cell in rows.groupby(CELL) if cell["reached"].all()}
     found = []
-    for (first, second), keep, domain in product(pairs, sorted(rows["keep"].unique()), DOMAINS):
+    domains = [d for d in dict.fromkeys((*DOMAINS, *rows["domain"])) if d != "vocal"]
+    for (first, second), keep, domain in product(pairs, sorted(rows["keep"].unique()), domains):
         one, two = (cells.get((*side, keep, domain)) for side in (first, second))
         if one is None or two is None:
             continue
