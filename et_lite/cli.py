@@ -105,6 +105,7 @@ def _parser() -> argparse.ArgumentParser:
     add.add_argument("--keep", nargs="+", type=float, help="kept fractions; default 0.2 to 1")
     add.add_argument("--solver", nargs="+", default=(), help="beside each model's own, if it can")
     add.add_argument("--pair", nargs=2, action="append", default=[], help="systems to compare too")
+    add.add_argument("--fad", choices=("bundled", "fadtk"), default="bundled", help="its networks")
     add.add_argument("--no-fad", action="store_true", help="make no embeddings")
     add.add_argument("--latents-only", action="store_true", help="make no sound: errors alone")
     add.add_argument("--crops", type=_positive, help="so many a domain instead of all")
@@ -227,21 +228,24 @@ def _evaluate(given: argparse.Namespace) -> None:
     import torch
     from tqdm.auto import tqdm
 
-    from et_lite.embeddings import load_embeddings
+    from et_lite.embeddings import EMBEDDING_OF, load_embeddings
     from et_lite.evaluation import crops, evaluate
+    from et_lite.fad_toolkit import load_toolkit
     from et_lite.runs import prepare_cpu
     from et_lite.storage import file_hash
     from et_lite.sweep import KEEPS, RATE, load_models
-    from et_lite.testsets import by_set, open_sets
+    from et_lite.testsets import SETS, by_set, open_sets
 
     torch.set_num_threads(1)  # small products on several threads only wait for each other
     prepare_cpu()
     sets = open_sets(given.set, RATE, given.seconds, given.crops) if given.set else None
     corpus = None if given.quick or sets else given.corpus
     models = load_models(given.models, given.keep or KEEPS, given.solver, not given.latents_only)
-    embeddings = None if given.no_fad or given.latents_only else load_embeddings()
-    if sets and embeddings:
-        embeddings = by_set(embeddings, list(sets.card))
+    embeddings = None
+    if not (given.no_fad or given.latents_only):
+        kinds = {SETS[name].kind for name in sets.card} if sets else set(EMBEDDING_OF)
+        embeddings = load_toolkit(kinds) if given.fad == "fadtk" else load_embeddings()
+        embeddings = by_set(embeddings, list(sets.card)) if sets else embeddings
     count, chosen = (sets.total, sets.crops) if sets else crops(corpus, given.crops)
     name = "evaluation" + "_quick" * given.quick + "_sets" * bool(sets)
     name += "_latents" * given.latents_only
@@ -274,6 +278,7 @@ def _command(given: argparse.Namespace, models: Sequence[str]) -> str:
         words += [f"--{option}", *map(str, values)] if values else []
     words += [f"--pair {first} {second}" for first, second in given.pair]
     words += ["--no-fad"] if given.no_fad else []
+    words += ["--fad fadtk"] if given.fad == "fadtk" else []
     words += ["--latents-only"] if given.latents_only else []
     words += [f"--crops {given.crops}"] if given.crops else []
     return " ".join(words)
