@@ -5,9 +5,9 @@ not by which. Those here are the toolkit's own for music, sounds and speech. The
 the embeddings is that of `et_lite.frechet`.
 
 fadtk is an extra: `pip install 'et-lite[fadtk]'`, in an environment of its own, since it wants
-NumPy below 2 and transformers below 5. It fetches its weights by itself. They were not within reach
-where this was written: it follows the interface of fadtk 1.1.0 and was tried with a stand-in for
-it. One thing differs from the toolkit's own command: sounds are resampled by soxr.
+NumPy below 2 and transformers below 5. It fetches its weights by itself, and they were not within
+reach where this was written: the wav2vec 2.0 of fadtk 1.1.0 ran with weights of a seed, and its
+CLAP was read alone. One thing differs from the toolkit's own command: sounds are resampled by soxr.
 """
 
 import tempfile
