@@ -88,7 +88,9 @@ def main() -> int:
     rows = pd.read_csv(beside(stem, ".csv"))
     if not rows.system.isin(SYSTEMS).any():
         known = ", ".join(sorted({*rows.system} - {ALONE}))
-        print(f"{stem.name} has 0 systems of the paper among {known}: name them so", file=sys.stderr)
+        print(
+            f"{stem.name} has 0 systems of the paper among {known}: name them so", file=sys.stderr
+        )
         return 2
     if (rows.domain == TABLED).any():
         print(table(rows))
