@@ -32,7 +32,7 @@ DIGITS = dict(zip(SOUND_METRICS, (2, 2, 1), strict=True))  # as in the paper
 def own_choice(rows: pd.DataFrame) -> pd.DataFrame:
     """The rows of each system with the solver that it was trained with, in the paper's order."""
     solvers = {name: SYSTEMS[name].selection.solver for name in SYSTEMS} | {ALONE: "none"}
-    mine = rows[[solvers.get(row.system) == row.solver for row in rows.itertuples()]]
+    mine = rows[rows.system.map(solvers) == rows.solver]
     places = {name: place for place, name in enumerate(solvers)}
     return mine.sort_values(
         ["system", "keep"], key=lambda c: c.map(places) if c.name == "system" else c

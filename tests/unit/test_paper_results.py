@@ -86,9 +86,11 @@ def test_sets_that_were_not_measured_are_left_out(tmp_path, monkeypatch, capsys)
     assert "et-greedy" in capsys.readouterr().out
     assert [file.name for file in tmp_path.iterdir()] == ["a.csv"]
     table[table.domain == "daps"].to_csv(tmp_path / "a.csv", index=False)
+    table[:0].rename(columns={"mean": "fad"}).to_csv(tmp_path / "a_fad.csv", index=False)
     run(monkeypatch, tmp_path / "a")
     assert capsys.readouterr().out == ""
     assert (tmp_path / "a_figure2_mel.png").is_file()
+    assert not (tmp_path / "a_figure2_fad.png").exists()  # no set had two windows
 
 
 def test_models_of_other_names_are_told(tmp_path, monkeypatch, capsys) -> None:
