@@ -72,15 +72,22 @@ def _parser() -> argparse.ArgumentParser:
     add.add_argument("-o", "--output", type=Path, default=Path("assets/weights"), help="folder")
     add.set_defaults(run=_train_base)
 
-    add = commands.add_parser("preencode", help="corpus to latents for training")
-    add.add_argument("corpus", type=Path, help="folder that scripts/build_corpus.py made")
-    add.add_argument("-o", "--output", type=Path, required=True, help=".safetensors to write")
+    add = commands.add_parser("preencode", help="sounds to latents for training")
+    add.add_argument("source", type=Path, help="folder of sound files, or a corpus")
+    add.add_argument(
+        "-o", "--output", type=Path, required=True, help="folder of shards; one .safetensors file"
+    )
     add.add_argument("--autoencoder", default="spectral-vae")
-    add.add_argument("--split", choices=("train", "valid", "test"), default="train")
-    add.add_argument("--minutes", type=float, default=600, help="at most so many a domain")
-    add.add_argument("--sets", nargs="+", default=(), help="sets of the manifest; default all")
-    add.add_argument("--longest", type=float, default=30, help="seconds that a file gives at once")
-    add.add_argument("--free", action="store_true", help="only CC0, CC-BY and CC-BY-SA files")
+    add.add_argument("--workers", type=_positive, default=1, help="processes, each with a network")
+    add.add_argument(
+        "--longest", type=float, help="seconds encoded at once; default 300, of a corpus 30"
+    )
+    add.add_argument("--domain", default="music", help="of files in no folder called as one")
+    only = add.add_argument_group("of a corpus that scripts/build_corpus.py made")
+    only.add_argument("--split", choices=("train", "valid", "test"), default="train")
+    only.add_argument("--minutes", type=float, default=600, help="at most so many a domain")
+    only.add_argument("--sets", nargs="+", default=(), help="sets of the manifest; default all")
+    only.add_argument("--free", action="store_true", help="only CC0, CC-BY and CC-BY-SA files")
     add.set_defaults(run=_preencode)
 
     add = commands.add_parser("train", help="train a method on pre-encoded latents")
@@ -179,21 +186,33 @@ def _train_base(given: argparse.Namespace) -> None:
 
 
 def _preencode(given: argparse.Namespace) -> None:
-    import torch
-    from tqdm.auto import tqdm
+    from functools import partial
 
     from et_lite.autoencoders import load_autoencoder
-    from et_lite.data import LatentStore, corpus_clips
-
-    autoencoder = load_autoencoder(given.autoencoder)
-    rate = autoencoder.sample_rate
-    limits = (given.minutes, rate, given.sets, given.free, given.longest)
-    clips = corpus_clips(given.corpus, given.split, *limits)
-    encoded = (
-        (domain, autoencoder.encode(torch.from_numpy(wave)[None]))
-        for domain, wave in tqdm(clips, disable=None, unit="clip")
+    from et_lite.data import CORPUS_RATE, corpus_clips
+    from et_lite.preencoding import (
+        REPORT,
+        corpus_sounds,
+        folder_sounds,
+        preencode,
+        preencode_file,
     )
-    LatentStore.collect(encoded, autoencoder.identity).save(given.output)
+
+    load = partial(load_autoencoder, given.autoencoder)
+    if (given.source / "manifest.csv").exists():
+        limits = (given.minutes, CORPUS_RATE, given.sets, given.free, given.longest or 30)
+        sounds = corpus_sounds(corpus_clips(given.source, given.split, *limits))
+    else:
+        sounds = folder_sounds(given.source, given.domain, given.longest or 300)
+    if given.output.suffix == ".safetensors":
+        return preencode_file(sounds, load(), given.output)
+    made = preencode(sounds, load, given.output, given.workers)
+    print(
+        f"{given.output}: {made.sounds} sounds in {made.shards} shards, {made.clips} clips, "
+        f"{made.frames} frames"
+    )
+    if made.skipped:
+        print(f"{len(made.skipped)} skipped: {given.output / REPORT} names them", file=sys.stderr)
 
 
 def _train(given: argparse.Namespace) -> None:
