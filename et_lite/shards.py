@@ -6,6 +6,7 @@ Book: scale.
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 from safetensors import SafetensorError, safe_open
@@ -25,6 +26,10 @@ class Spliced:
 
     def __len__(self) -> int:
         return self.shape[0]
+
+    def __array__(self, dtype: Any = None, copy: bool | None = None) -> np.ndarray:
+        """All of it in memory."""
+        return self[:].astype(dtype or self.dtype, copy=False)
 
     def __getitem__(self, rows: slice | np.ndarray) -> np.ndarray:
         """Rows by a slice, or by an array of numbers (…) to (…, C)."""
