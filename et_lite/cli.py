@@ -3,7 +3,7 @@
 import argparse
 import os
 import sys
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import replace
 from pathlib import Path
 from typing import NoReturn
@@ -97,7 +97,9 @@ def _parser() -> argparse.ArgumentParser:
     add.add_argument("--preset", choices=sorted(PRESETS), default="lite")
     add.add_argument("--system", choices=sorted({**SYSTEMS, **ABLATIONS}), default="et-greedy")
     add.add_argument("--steps", type=_positive, help="instead of the preset's")
+    add.add_argument("--batch", type=_positive, help="clips a step, instead of the preset's")
     add.add_argument("--seed", type=int, default=0)
+    add.add_argument("--compile", action="store_true", help="torch.compile: for long runs on a GPU")
     add.add_argument("--autoencoder", default="spectral-vae", help="that made the latents")
     add.add_argument("--run-dir", type=Path, help="checkpoint and log; default runs/OUTPUT")
     add.set_defaults(run=_train)
@@ -188,41 +190,38 @@ def _train_base(given: argparse.Namespace) -> None:
 def _preencode(given: argparse.Namespace) -> None:
     from functools import partial
 
+    from et_lite import preencoding
     from et_lite.autoencoders import load_autoencoder
     from et_lite.data import CORPUS_RATE, corpus_clips
-    from et_lite.preencoding import (
-        REPORT,
-        corpus_sounds,
-        folder_sounds,
-        preencode,
-        preencode_file,
-    )
 
     load = partial(load_autoencoder, given.autoencoder)
+    sounds: Iterable[preencoding.Sound]
     if (given.source / "manifest.csv").exists():
         limits = (given.minutes, CORPUS_RATE, given.sets, given.free, given.longest or 30)
-        sounds = corpus_sounds(corpus_clips(given.source, given.split, *limits))
+        clips = corpus_clips(given.source, given.split, *limits)
+        sounds = preencoding.corpus_sounds(clips)
     else:
-        sounds = folder_sounds(given.source, given.domain, given.longest or 300)
+        sounds = preencoding.folder_sounds(given.source, given.domain, given.longest or 300)
     if given.output.suffix == ".safetensors":
-        return preencode_file(sounds, load(), given.output)
-    made = preencode(sounds, load, given.output, given.workers)
-    print(
-        f"{given.output}: {made.sounds} sounds in {made.shards} shards, {made.clips} clips, "
-        f"{made.frames} frames"
-    )
+        preencoding.preencode_file(sounds, load(), given.output)
+        return
+    made = preencoding.preencode(sounds, load, given.output, given.workers)
+    print(f"{made.sounds} sounds, {made.clips} clips, {made.frames} frames in {made.shards} shards")
     if made.skipped:
-        print(f"{len(made.skipped)} skipped: {given.output / REPORT} names them", file=sys.stderr)
+        listed = given.output / preencoding.REPORT
+        print(f"{len(made.skipped)} skipped: {listed} names them", file=sys.stderr)
 
 
 def _train(given: argparse.Namespace) -> None:
     from et_lite.autoencoders import load_autoencoder
     from et_lite.data import LatentStore
+    from et_lite.parallel import join, leave
     from et_lite.runs import last_values
     from et_lite.training import publish, train
 
-    config = preset(given.preset, given.system, seed=given.seed)
-    config = config if given.steps is None else replace(config, steps=given.steps)
+    changes = {"steps": given.steps, "batch": given.batch}
+    changes = {name: value for name, value in changes.items() if value is not None}
+    config = preset(given.preset, given.system, seed=given.seed, **changes)
     base, store = load_autoencoder(given.autoencoder), LatentStore.load(given.latents)
     valid = None if given.valid is None else LatentStore.load(given.valid)
     for path, latents in ((given.latents, store), (given.valid, valid)):
@@ -232,7 +231,11 @@ def _train(given: argparse.Namespace) -> None:
                 "run et-lite preencode again"
             )
     run = given.run_dir or Path("runs") / given.output.name
-    method = train(config, store, run, valid=valid)
+    processes = join()
+    method = train(config, store, run, valid=valid, processes=processes, compiled=given.compile)
+    leave()
+    if not processes.first:
+        return
     data = f"{given.latents.name} {store.digest()[:16]}"
     identity = {"name": base.name, "sha256": base.identity}
     publish(method, given.output, identity, data, last_values(run))
