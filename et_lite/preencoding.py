@@ -4,6 +4,7 @@ import csv
 import hashlib
 import json
 import os
+import sys
 from collections import deque
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from concurrent.futures import Future, ProcessPoolExecutor
@@ -56,10 +57,12 @@ def folder_sounds(root: Path, domain: str, longest: float) -> list[Sound]:
     """The sound files under a folder, by name; hidden ones are left out.
 
     A file under a folder that is called as a domain is of that domain. Files give pieces of at
-    most `longest` seconds. ValueError for an unknown domain, or no file.
+    most `longest` seconds. ValueError for an unknown domain, pieces under 1 s, or no file.
     """
     if domain not in DOMAINS:
         raise ValueError(f"domain {domain!r} is not one of {', '.join(DOMAINS)}: choose one")
+    if not longest >= 1:
+        raise ValueError(f"pieces of {longest:g} s are too short: take 1 s or more")
     files = [f for f in root.rglob("*") if f.suffix.lower() in SUFFIXES and f.is_file()]
     names = sorted(f.relative_to(root).as_posix() for f in files if not f.name.startswith("."))
     if not names:
@@ -220,7 +223,7 @@ def _report(folder: Path, skipped: dict[str, str]) -> None:
     if skipped:
         with (
             atomic_path(folder / REPORT) as temporary,
-            open(temporary, "w", newline="", encoding="utf-8") as file,
+            open(temporary, "w", newline="", encoding="utf-8", errors="backslashreplace") as file,
         ):
             csv.writer(file).writerows([["file", "reason"], *sorted(skipped.items())])
 
@@ -246,17 +249,20 @@ def _in_order(
 ) -> Iterator[tuple[Sound, list[Latents] | str]]:
     """Results in the order of the sounds, of which no more than `ahead` are under way."""
     waiting: deque[tuple[Sound, Future[list[Latents] | str]]] = deque()
-    coming = iter(sounds)
+
+    def first() -> tuple[Sound, list[Latents] | str]:
+        found = waiting[0][1].result()
+        return waiting.popleft()[0], found
+
     try:
-        while True:
-            while len(waiting) < ahead and (sound := next(coming, None)) is not None:
-                waiting.append((sound, pool.submit(_in_worker, sound)))
-            if not waiting:
-                return
-            sound, future = waiting.popleft()
-            yield sound, future.result()
+        for sound in sounds:
+            waiting.append((sound, pool.submit(_in_worker, sound)))
+            if len(waiting) == ahead:
+                yield first()
+        while waiting:
+            yield first()
     except BrokenProcessPool as error:
-        names = ", ".join([sound.name, *(other.name for other, _ in waiting)])
+        names = ", ".join(sound.name for sound, _ in waiting)
         raise ValueError(
             f"a worker process died at one of {names}: take fewer --workers if memory ran out, or "
             "leave that file out; the same command goes on from there"
@@ -270,6 +276,7 @@ _own: list[Autoencoder] = []  # a worker process's autoencoder
 
 def _begin(load: Callable[[], Autoencoder], threads: int) -> None:
     """Ready a worker process."""
+    sys.stderr = open(os.devnull, "w")  # noqa: SIM115 - bars of its own would write over ours
     torch.set_num_threads(threads)
     _own.append(load())
 
@@ -282,5 +289,5 @@ def _try(autoencoder: Autoencoder, sound: Sound) -> list[Latents] | str:
     """A sound's clips, or one line on why it has none."""
     try:
         return encode(autoencoder, sound)
-    except (ValueError, OSError) as error:
+    except (ValueError, OSError, RuntimeError) as error:  # the last one is what torch raises
         return " ".join(str(error).split())

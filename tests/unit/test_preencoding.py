@@ -15,7 +15,13 @@ import soundfile
 import torch
 
 from et_lite import cli
-from et_lite.autoencoders import REGISTRY, Layout, WaveformAutoencoder, exact
+from et_lite.autoencoders import (
+    REGISTRY,
+    Layout,
+    WaveformAutoencoder,
+    exact,
+    load_autoencoder,
+)
 from et_lite.data import LatentStore, corpus_clips
 from et_lite.preencoding import (
     REPORT,
@@ -164,6 +170,8 @@ def test_another_autoencoders_folder_is_refused(folder, tmp_path) -> None:
 def test_nothing_to_encode_is_said(tmp_path) -> None:
     with pytest.raises(ValueError, match="has no sound files"):
         folder_sounds(tmp_path, "music", 300)
+    with pytest.raises(ValueError, match="pieces of -1 s are too short"):
+        folder_sounds(tmp_path, "music", -1)
     (tmp_path / "a.wav").write_bytes(b"")
     with pytest.raises(ValueError, match="none of the sounds could be encoded"):
         preencode(folder_sounds(tmp_path, "music", 300), levels, tmp_path / "latents")
@@ -223,7 +231,7 @@ def test_the_command_says_what_it_made_and_skipped(folder, tmp_path, monkeypatch
     command = ["preencode", str(folder), "--autoencoder", "levels", "-o", str(output)]
     assert cli.main(command) == 0
     said = capsys.readouterr()
-    assert "6 sounds in 1 shards, 7 clips, 560 frames" in said.out
+    assert said.out == "6 sounds, 7 clips, 560 frames in 1 shards\n"
     assert f"3 skipped: {output / REPORT} names them" in said.err
     assert cli.main([*command, "--domain", "noise"]) == 2
     assert "'noise' is not one of music, speech, effects" in capsys.readouterr().err
@@ -263,6 +271,13 @@ def test_workers_make_what_one_process_makes(folder, tmp_path) -> None:
     store, alone = (LatentStore.load(tmp_path / name) for name in ("latents", "alone"))
     levels_of = [np.sort(np.asarray(s.mean)[:, 0]) for s in (store, alone)]
     assert np.array_equal(*levels_of)
+
+
+@pytest.mark.slow
+def test_a_worker_that_dies_is_said_with_what_it_was_at(tmp_path) -> None:
+    sounds = [Sound(name, "music", partial(os._exit, 3)) for name in ("one", "two")]
+    with pytest.raises(ValueError, match="a worker process died at one of one, two: take fewer"):
+        preencode(sounds, partial(load_autoencoder, "spectral-vae"), tmp_path / "latents", 2)
 
 
 @pytest.mark.slow
