@@ -30,8 +30,8 @@ PACKAGE := $(shell find et_lite assets -type f -not -path '*/__pycache__/*' 2>/d
 # The steps of `test` build on each other, and two cores are soon busy.
 .NOTPARALLEL:
 .DEFAULT_GOAL := help
-.PHONY: help venv lock lint unit test test-stable-audio book browser site serve demo space notebooks \
-  base models results corpus embeddings clean
+.PHONY: help venv lock lint unit test test-stable-audio test-colab book browser site links serve demo \
+  space notebooks base models results corpus embeddings clean
 
 help: ## List what can be made
 	@sed -n 's/^\([a-z-]*\):.*## \(.*\)/  make \1	\2/p' $(MAKEFILE_LIST) | expand -t 26
@@ -109,6 +109,10 @@ browser: venv ## Find Chromium, or install Debian's when root
 site: book browser ## The built site's tests, in Chromium
 	$(BIN)/pytest tests/browser
 
+# Asks every host that the book names, and so is no part of `test`: a host that rests is not our fault.
+links: venv _build/.fresh ## Follow every link that leaves the book (needs the network)
+	$(BIN)/jupyter-book build . --builder linkcheck
+
 test: lint unit notebooks site ## Everything CI runs
 
 # pip would resolve stable-audio-tools to versions that break the rest: each step says what it takes.
@@ -127,6 +131,26 @@ $(STABLE)/.ready: $(STABLE_LIST) pyproject.toml
 test-stable-audio: $(STABLE)/.ready ## The stable-audio-tools backend, in an environment of its own
 	$(STABLE)/bin/python -c "import stable_audio_tools.models.autoencoders" # or all would be skipped
 	$(STABLE)/bin/python -m pytest tests/unit/test_autoencoders_tools.py
+
+# Colab's own versions, as documented: constraints-colab.txt names them and their date.
+COLAB := .venv-colab
+COLAB_PYTHON ?= python3.13
+COLAB_PIP := $(COLAB)/bin/python -m pip install --quiet --disable-pip-version-check \
+  -c constraints-colab.txt
+$(COLAB)/.ready: constraints-colab.txt requirements-colab.txt pyproject.toml
+	@echo "Installing into $(COLAB): about 6 GB the first time."
+	$(COLAB_PYTHON) -m venv --clear $(COLAB)
+	$(COLAB_PIP) $(TORCH_FLAGS) torch numpy
+	$(COLAB_PIP) ipywidgets anywidget matplotlib pyloudnorm ipykernel nbclient nbval pytest hypothesis
+	$(COLAB_PIP) -r requirements-colab.txt -e '.[audio,evaluation,corpus,demo,stable-audio]'
+	@touch $@
+
+# Tests that ask for packages which only build or check the book are of no use there.
+COLAB_TESTS := tests/properties $(filter-out tests/unit/test_onnx.py tests/unit/test_house.py \
+  tests/unit/test_embeddings.py tests/unit/test_autoencoders% tests/unit/test_book_%,$(wildcard tests/unit/test_*.py))
+test-colab: $(COLAB)/.ready ## The package's tests with the versions that Colab has
+	$(COLAB)/bin/python scripts/check_colab.py
+	$(COLAB)/bin/python -m pytest -m "not network and not slow" $(COLAB_TESTS)
 
 serve: book ## Show the book on http://127.0.0.1:8000 (PORT=...), with the demo at /demo
 	$(BIN)/et-lite demo --port $(PORT) --book _build/html

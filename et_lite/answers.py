@@ -3,8 +3,6 @@
 `rebuild` is one method at one kept fraction, `sweep` is the same at every fraction.
 """
 
-import base64
-import html
 import re
 from dataclasses import dataclass
 from functools import lru_cache
@@ -12,7 +10,6 @@ from pathlib import Path
 
 import numpy as np
 import soundfile
-from matplotlib.figure import Figure
 from numpy.typing import NDArray
 
 from et_lite import audio, plotting
@@ -142,7 +139,7 @@ def _boundaries(wave: NDArray, codec: ElasticCodec, payload: ElasticPayload) -> 
     width, height = figure.get_size_inches()
     seconds = payload.samples / payload.sample_rate
     figure.set_size_inches(width * float(np.clip(seconds / 6, 1.5, 5)), height)
-    return _picture(
+    return plotting.image(
         figure,
         f"Spectrogram, and under it the {payload.kept} of {payload.frames} frames that are kept",
     )
@@ -201,17 +198,9 @@ def _curves(name: str, chosen: list[float], ceiling: list[float], rows: list[lis
             f"{HEADS[column]} against {HEADS[1]}: {chosen[column]:.3g} at {chosen[1]:.1f}, and "
             f"{rows[0][column]:.3g} to {rows[-1][column]:.3g} from the lowest rate to the highest"
         )
-        pictures.append(_picture(figure, alt))
+        pictures.append(plotting.image(figure, alt))
     return "".join(pictures)
 
 
 def _columns(rows: list[list[float]], column: int) -> plotting.Curve:
     return [row[1] for row in rows], [row[column] for row in rows]
-
-
-def _picture(figure: Figure, alt: str) -> str:
-    """A figure inside the page: no file is left, and it has words for who cannot see it."""
-    data = base64.b64encode(plotting.png(figure)).decode()
-    return (
-        f'<img alt="{html.escape(alt)}" style="max-width:100%" src="data:image/png;base64,{data}">'
-    )

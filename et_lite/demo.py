@@ -17,6 +17,7 @@ from typing import Any, TypeVar
 import gradio as gr
 import uvicorn
 from fastapi import FastAPI
+from fastapi.responses import HTMLResponse
 from fastapi.staticfiles import StaticFiles
 from gradio.utils import get_upload_folder
 
@@ -30,6 +31,7 @@ LIFETIME = 900  # seconds that a file stays in gradio's cache
 LARGEST = "50mb"  # of an upload
 WAITING = 16  # people in the queue; the next one is told to come back
 HOST, PORT, BESIDE_BOOK = "127.0.0.1", 7860, "/demo"
+PAGE, NOWHERE = "book/demo.html", 'data-live=""'  # where the book embeds it (book/_ext/demo_frame)
 CLIPS = {clip.stem: clip for clip in sorted((ASSETS / "clips").glob("*.flac"))}
 # What `launch` and `mount_gradio_app` are both told.
 SERVED: dict[str, Any] = {"max_file_size": LARGEST, "run_history": False, "ssr_mode": False}
@@ -54,7 +56,13 @@ def build(lifetime: int = LIFETIME) -> gr.Blocks:
         gr.Markdown(ABOUT)
         with gr.Row():
             with gr.Column():
-                sound = gr.Audio(sources=["upload", "microphone"], type="filepath", label="Sound")
+                # No button to share it: nothing leaves this machine.
+                sound = gr.Audio(
+                    sources=["upload", "microphone"],
+                    type="filepath",
+                    label="Sound",
+                    buttons=["download"],
+                )
                 ours = gr.Dropdown([*CLIPS], value=None, label="Or one of our clips")
             with gr.Column():
                 system = gr.Dropdown(systems, value=systems[0], label="Method")
@@ -119,8 +127,13 @@ def _rebuild(source: str | None, system: str, solver: str, keep: float) -> tuple
 def _sweep(source: str | None, system: str, solver: str, keep: float) -> tuple[Any, ...]:
     found = _said(lambda: answers.sweep(source, system, solver, keep))
     marked = {"chosen": found.chosen, "autoencoder alone": found.ceiling}
-    named = {name: dict(zip(answers.HEADS, row, strict=True)) for name, row in marked.items()}
-    return found.pictures, found.rows, named
+    named = {n: dict(zip(answers.HEADS, _rounded(row), strict=True)) for n, row in marked.items()}
+    return found.pictures, [_rounded(row) for row in found.rows], named
+
+
+def _rounded(row: list[float]) -> list[float]:
+    """To what a reader takes in."""
+    return [round(value, 4) for value in row]
 
 
 @contextmanager
@@ -170,7 +183,15 @@ def beside(book: Path) -> FastAPI:
     """A server of a built book's folder with the demo at /demo."""
     if not (book / "index.html").is_file():
         raise ValueError(f"{book} holds no index.html: run make book first")
-    app = gr.mount_gradio_app(FastAPI(), build(), BESIDE_BOOK, **SERVED)
+    served = FastAPI()
+    if (page := book / PAGE).is_file():
+
+        @served.get(f"/{PAGE}", response_class=HTMLResponse)
+        def embedding() -> str:
+            """The demo's own page, which a static host cannot tell that there is a demo."""
+            return page.read_text(encoding="utf-8").replace(NOWHERE, f'data-live="{BESIDE_BOOK}/"')
+
+    app = gr.mount_gradio_app(served, build(), BESIDE_BOOK, **SERVED)
     app.mount("/", StaticFiles(directory=book, html=True))
     return app
 

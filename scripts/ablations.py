@@ -2,8 +2,8 @@
 
     python scripts/ablations.py --corpus corpus
 
-At one half of the frames, on every evaluation crop: other predictors, caps and samples on the
-shipped weights, and the models of `config.ABLATIONS`, which `make models` trains without one
+At one half of the frames, on every evaluation crop: other solvers, predictors, caps and samples on
+the shipped weights, and the models of `config.ABLATIONS`, which `make models` trains without one
 part. Each is compared on the same crops with the model that it is a change of.
 """
 
@@ -23,6 +23,7 @@ from et_lite.evaluation import crops, evaluate
 from et_lite.methods.elastic_time import ElasticTime
 from et_lite.predictor import Predictor
 from et_lite.runs import prepare_cpu
+from et_lite.solvers import SOLVERS
 from et_lite.storage import ASSETS, file_hash
 from et_lite.sweep import Cell, Model
 
@@ -119,7 +120,8 @@ def nothing(method: ElasticTime) -> None:
 
 def variants(codec: ElasticCodec) -> list[Model]:
     """All changes of one trained model, itself first."""
-    plain = Model(codec, codec.name, codec.method.config.seed, (Cell(codec.solver, KEEP),))
+    cells = tuple(Cell(solver, KEEP) for solver in (codec.solver, *SOLVERS))
+    plain = Model(codec, codec.name, codec.method.config.seed, tuple(dict.fromkeys(cells)))
     return [
         plain,
         changed(codec, "its choice held", fill(held)),

@@ -33,7 +33,7 @@ from et_lite.runs import prepare_cpu
 from et_lite.segments import kept_length
 from et_lite.solvers import SelectionPath, solve
 from et_lite.storage import ASSETS, atomic_path, commit, file_hash, machine, write_json
-from et_lite.sweep import KEEPS, RATE, Encoded, encode
+from et_lite.sweep import KEEPS, RATE, Encoded, encode, load_models
 
 MODELS = ("et-greedy", "et-dp", "et-dp-widerange")
 EXACT = "dp"
@@ -181,15 +181,10 @@ def table(found: Sequence[tuple[Crop, dict[str, Row]]]) -> pd.DataFrame:
 
 def load(names: Sequence[str]) -> list[ElasticCodec]:
     """Models of Elastic Time. ValueError for others: only its predictor makes costs."""
-    codecs = [ElasticCodec.from_pretrained(name) for name in names]
+    codecs = [model.codec for model in load_models(names)]
     for codec in codecs:
         if not isinstance(codec.method, ElasticTime):
             raise ValueError(f"{codec.name} has no predictor: name models of Elastic Time")
-        if fingerprint(codec.autoencoder) != fingerprint(codecs[0].autoencoder):
-            raise ValueError(
-                f"{codec.name} belongs to {codec.autoencoder.name} and {codecs[0].name} to "
-                f"{codecs[0].autoencoder.name}: name models of one autoencoder"
-            )
     return codecs
 
 

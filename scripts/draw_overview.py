@@ -10,15 +10,15 @@ from et_lite.codec import ElasticCodec
 from et_lite.plotting import boundaries_over
 from et_lite.storage import ASSETS, atomic_path
 
-KEEPS = (0.75, 0.5, 0.35)
+KEEPS = (0.75, 0.5, 0.25)
 FIGURE = Path(__file__).resolve().parent.parent / "book" / "figures" / "overview.png"
 
 
 def main() -> int:
     """Write the figure."""
     argparse.ArgumentParser(description=__doc__).parse_args()
-    wave, rate = soundfile.read(ASSETS / "clips" / "music_1.flac", dtype="float32")
-    codec = ElasticCodec.from_pretrained("et-greedy")
+    wave, rate = soundfile.read(ASSETS / "clips" / "effects_1.flac", dtype="float32")
+    codec = ElasticCodec.from_pretrained("et-dp-widerange")
     analysis = codec.analyse(wave, rate, "agglomerative")
     chosen = {f"keep {keep:g}": analysis.choose(keep)[0].segmentation for keep in KEEPS}
     figure = boundaries_over(wave, rate, chosen, codec.latent_rate)

@@ -35,6 +35,7 @@ START = replace(
     optimiser=replace(preset("lite").optimiser, muon_lr=5e-3, adamw_lr=1e-3),
     loss=LossConfig(),
     marked=False,
+    gap_exponent=0.0,
 )
 Change = Callable[[TrainingConfig], TrainingConfig]
 
@@ -93,9 +94,9 @@ CHANGES: dict[str, Change] = {
     "as it ships": lambda c: c,
     "KL 1e-4": losses(kl=1e-4),
     "KL 4e-3": losses(kl=4e-3),
-    "Muon 5e-3": rates(muon_lr=5e-3),
     "Muon 2e-2": rates(muon_lr=2e-2),
     "unmarked": lambda c: replace(c, marked=False),
+    "plain costs": lambda c: replace(c, gap_exponent=0.0),
 }
 
 
@@ -180,7 +181,8 @@ def errors_table(results: dict[str, dict]) -> str:
         for kind in LATENT_METRICS:
             errors = [[r["errors"][s][d][kind] for d in DOMAINS] for s in SOLVERS]
             cells = [" / ".join(f"{e:.3f}" for e in row) for row in errors]
-            lines.append("| " + " | ".join([*first, kind.split("_")[0], *cells]) + " |")
+            which = {"inner_error": "inner", "latent_error": "outer"}[kind]
+            lines.append("| " + " | ".join([*first, which, *cells]) + " |")
             first = [""] * len(first)
     return "\n".join(lines)
 
@@ -197,14 +199,17 @@ def main() -> None:
     prepare_cpu()
     document = ASSETS.parent / "benchmarks" / "lite_preset.md"
     for candidates, write, mark in ((CANDIDATES, table, "table"), (AGAIN, errors_table, "errors")):
-        results = {}
+        results, new = {}, False
         for candidate in tqdm(candidates, disable=None):
             run = given.runs / candidate.name.replace(" ", "-").replace(",", "")
             file = beside(run, ".json")
             if not file.exists() and (given.only is None or candidate.name in given.only):
                 write_json(file, measure(candidate, given.latents, given.corpus, run))
+                new = True
             if file.exists():
                 results[candidate.name] = json.loads(file.read_text())
+        if not new:
+            continue  # the table says which commit made it
         begin, end = (f"<!-- {w} of {mark}: scripts/tune_lite.py -->" for w in ("begin", "end"))
         made = f"Commit {commit()}, {machine()}."
         replace_between(document, begin, end, f"{write(results)}\n\n{made}")

@@ -82,8 +82,9 @@ class StableAudioOpen(WaveformAutoencoder):
         Hub asks for a token whose account has accepted the model's terms. ValueError when the
         weights cannot be had, or are not exactly this network's, and for an unknown backend.
         """
-        network = build_network(backend)
+        _library(backend)  # what is missing is said before 156 M weights are built
         path = _find(weights)
+        network = build_network(backend)
         state = {key: tensor.float() for key, tensor in read_checkpoint(path).items()}
         own = network.state_dict()
         if is_named(state) != is_named(own):
@@ -97,32 +98,43 @@ class StableAudioOpen(WaveformAutoencoder):
 
 
 def build_network(backend: str = BACKENDS[0]) -> nn.Module:
-    """The untrained network of 156 112 514 weights. ValueError for an unknown backend."""
+    """The untrained network of 156 112 514 weights.
+
+    ValueError for an unknown backend or one whose library is missing.
+    """
+    made_by = _library(backend)
+    # Both libraries use the older of torch's weight norms, whose keys the checkpoints have.
+    with warnings.catch_warnings():
+        warnings.filterwarnings("ignore", ".*weight_norm", FutureWarning)
+        if backend == BACKENDS[0]:
+            network: nn.Module = made_by.AutoencoderOobleck()
+            return network
+        try:
+            network = made_by.create_model_from_config(CONFIG)
+        except ImportError as error:  # it imports what a network needs when that is asked for
+            raise _missing(backend, error) from error
+        return network
+
+
+def _library(backend: str) -> Any:
+    """What builds the network. ValueError for an unknown backend or a missing library."""
     if backend not in BACKENDS:
         raise ValueError(
             f"backend {backend!r} is not one of {', '.join(BACKENDS)}: choose one of those"
         )
-    # Both libraries use the older of torch's weight norms, whose keys the checkpoints have.
-    with warnings.catch_warnings():
-        warnings.filterwarnings("ignore", ".*weight_norm", FutureWarning)
-        return _diffusers() if backend == BACKENDS[0] else _stable_audio_tools(backend)
-
-
-def _diffusers() -> nn.Module:
-    network: nn.Module = library("diffusers", EXTRA).AutoencoderOobleck()
-    return network
-
-
-def _stable_audio_tools(backend: str) -> nn.Module:
+    if backend == BACKENDS[0]:
+        return library("diffusers", EXTRA)
     try:
-        factory = library("stable_audio_tools.models.factory", EXTRA)
-        network: nn.Module = factory.create_model_from_config(CONFIG)
-    except (ValueError, ImportError) as error:
-        raise ValueError(
-            f"the backend {backend} is not installed ({error.__cause__ or error}): "
-            "make the environment of requirements-stable-audio.txt, or use diffusers"
-        ) from error
-    return network
+        return library("stable_audio_tools.models.factory", EXTRA)
+    except ValueError as error:
+        raise _missing(backend, error.__cause__ or error) from error
+
+
+def _missing(backend: str, error: BaseException) -> ValueError:
+    return ValueError(
+        f"the backend {backend} is not installed ({error}): "
+        "make the environment of requirements-stable-audio.txt, or use diffusers"
+    )
 
 
 def _find(weights: str | Path | None) -> Path:

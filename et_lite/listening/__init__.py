@@ -2,12 +2,11 @@
 
 from et_lite.listening.credits import credit
 from et_lite.listening.page import embedded, external
-from et_lite.listening.plain import Markup, Stop, players, recorded_stops
+from et_lite.listening.plain import Stop, players, recorded_stops
 from et_lite.listening.rendering import KEEPS, Rendering, Version, render
 
 __all__ = [
     "KEEPS",
-    "Markup",
     "Rendering",
     "Stop",
     "Version",

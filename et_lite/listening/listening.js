@@ -3,7 +3,7 @@
 "use strict";
 
 // listening.css
-const CSS = "/* Colours of the book's figures (et_lite/plotting.py); the page gives the typeface. */\n:host {\n  --thumb: 20px;\n  --kept: #0072b2;\n  --dropped: #b9d4e6;\n  --error: #d55e00;\n  --ink: #1b1f23;\n  --soft: #57606a;\n  --line: #b4bcc4;\n  --face: #fff;\n  display: block;\n  margin: 1.2em 0;\n  color: var(--ink);\n  accent-color: var(--kept);\n  color-scheme: light;\n}\n:host([data-ground=\"dark\"]) {\n  --kept: #56b4e9;\n  --dropped: #2c4a5e;\n  --error: #e69f00;\n  --ink: #e8eaed;\n  --soft: #a9b1ba;\n  --line: #57606a;\n  --face: #22272e;\n  color-scheme: dark;\n}\n* { box-sizing: border-box; }\n.widget {\n  max-width: 46rem;\n  padding: .9rem 1rem;\n  border: 1px solid var(--line);\n  border-radius: .6rem;\n  font-size: .95rem;\n  line-height: 1.45;\n  touch-action: manipulation;\n}\n.row { display: flex; flex-wrap: wrap; align-items: center; gap: .4rem .5rem; margin: .55rem 0; }\np { margin: .4rem 0; }\n.soft { color: var(--soft); }\n.soft, .legend, .foot, .heard { font-size: .87em; }\n\nbutton, select {\n  min-height: 2.2rem;\n  padding: .2rem .75rem;\n  border: 1px solid var(--line);\n  border-radius: .45rem;\n  background: var(--face);\n  color: inherit;\n  font: inherit;\n  cursor: pointer;\n}\nselect { max-width: 100%; }\nbutton:hover { border-color: var(--kept); }\nbutton[aria-pressed=\"true\"] { border-color: var(--kept); box-shadow: inset 0 0 0 1px var(--kept); }\nbutton:disabled { opacity: .5; cursor: default; }\n:focus-visible { outline: 3px solid var(--kept); outline-offset: 2px; }\nkbd {\n  padding: 0 .3em;\n  border: 1px solid var(--line);\n  border-radius: .25em;\n  color: var(--soft);\n  font: .8em/1.3 ui-monospace, monospace;\n}\n.play {\n  width: 3.2rem; height: 3.2rem; padding: 0;\n  border: 0; border-radius: 50%;\n  background: var(--kept);\n  color: var(--face);\n}\n.play svg { width: 1.15rem; height: 1.15rem; margin: auto; display: block; fill: currentColor; }\n.loading .play { opacity: .6; }\n.time { min-width: 6.6em; font-variant-numeric: tabular-nums; }\n\n.plot {\n  position: relative;\n  container-type: inline-size;\n  cursor: crosshair;\n  touch-action: pan-y;\n  user-select: none;\n}\n.spectrum { position: relative; height: 9.5rem; border-radius: .3rem; overflow: hidden; background: #000004; }\n.spectrum img { display: block; width: 100%; height: 100%; margin: 0; pointer-events: none; }\n.hertz span {\n  position: absolute; left: .3rem;\n  transform: translateY(50%);\n  color: #fff; font-size: .68rem; line-height: 1;\n  text-shadow: 0 0 3px #000, 0 0 3px #000;\n}\n.plot svg { display: block; width: 100%; }\n.frames { height: 1.7rem; margin-top: .3rem; }\n.errors { height: 2.6rem; margin-top: .15rem; border-bottom: 1px solid var(--line); overflow: hidden; }\n.errors path { fill: var(--error); }\n.frames .kept { fill: var(--kept); }\n.frames .dropped { fill: var(--dropped); }\n.playhead {\n  position: absolute; top: 0; bottom: 0; left: -1px;\n  width: 2px;\n  background: #fff;\n  box-shadow: 0 0 0 1px #0008;\n  pointer-events: none;\n}\n.region {\n  position: absolute; top: 0; bottom: 0;\n  border: solid var(--error); border-width: 0 2px;\n  background: color-mix(in srgb, var(--error) 22%, transparent);\n  pointer-events: none;\n}\n.legend { margin: .1rem 0 0; display: flex; flex-wrap: wrap; gap: .1rem 1rem; color: var(--soft); }\n.legend .kept { background: var(--kept); }\n.legend .dropped { background: var(--dropped); }\n.legend .error { background: var(--error); }\n.legend i { display: inline-block; width: .8em; height: .8em; margin-right: .35em; border-radius: 2px; }\n\ninput[type=\"range\"] { width: 100%; margin: 0; height: 1.6rem; background: transparent; appearance: none; cursor: pointer; }\ninput[type=\"range\"]::-webkit-slider-runnable-track { height: 6px; border-radius: 3px; background: var(--line); }\ninput[type=\"range\"]::-moz-range-track { height: 6px; border-radius: 3px; background: var(--line); }\ninput[type=\"range\"]::-webkit-slider-thumb {\n  appearance: none; width: var(--thumb); height: var(--thumb); margin-top: -7px;\n  border: 0; border-radius: 50%; background: var(--kept);\n}\ninput[type=\"range\"]::-moz-range-thumb {\n  width: var(--thumb); height: var(--thumb); border: 0; border-radius: 50%; background: var(--kept);\n}\ninput.position { --thumb: 12px; height: 1.1rem; display: block; }\ninput.position::-webkit-slider-runnable-track { height: 2px; }\ninput.position::-webkit-slider-thumb { margin-top: -5px; background: var(--soft); }\ninput.position::-moz-range-track { height: 2px; }\ninput.position::-moz-range-thumb { background: var(--soft); }\ninput:disabled { opacity: .5; }\n.keep { display: grid; grid-template-columns: auto 1fr; gap: .9rem; align-items: center; margin-top: .7rem; }\n.keep label { font-weight: 600; }\n.rate { font-variant-numeric: tabular-nums; }\n.stops { position: relative; height: 7px; margin-top: -.3rem; }\n.stops i { position: absolute; width: 1px; height: 7px; background: var(--soft); }\n.heard { color: var(--soft); min-height: 1.45em; }\n.problem { color: var(--error); font-weight: 600; }\n.blind { margin: .7rem 0; padding: .4rem .8rem; border-left: 4px solid var(--kept); }\n.blind output { font-weight: 600; }\n.foot { align-items: start; }\nsummary { min-height: 2.2rem; padding: .35rem .3rem; cursor: pointer; }\ndetails[open] { flex-basis: 100%; }\ndl { display: grid; grid-template-columns: max-content minmax(0, 1fr); align-items: baseline; gap: .15rem .8rem; margin: .2rem 0; }\ndd { margin: 0; }\na { color: var(--kept); }\n[hidden] { display: none !important; }\n";
+const CSS = "/* Colours of the book's figures (et_lite/plotting.py); the page gives the typeface. */\n:host {\n  --thumb: 20px;\n  --kept: #0072b2;\n  --dropped: #b9d4e6;\n  --error: #d55e00;\n  --ink: #1b1f23;\n  --soft: #57606a;\n  --line: #b4bcc4;\n  --face: #fff;\n  display: block;\n  margin: 1.2em 0;\n  color: var(--ink);\n  accent-color: var(--kept);\n  color-scheme: light;\n}\n:host([data-ground=\"dark\"]) {\n  --kept: #56b4e9;\n  --dropped: #2c4a5e;\n  --error: #e69f00;\n  --ink: #e8eaed;\n  --soft: #a9b1ba;\n  --line: #57606a;\n  --face: #22272e;\n  color-scheme: dark;\n}\n* { box-sizing: border-box; }\n.widget {\n  max-width: 46rem;\n  padding: .9rem 1rem;\n  border: 1px solid var(--line);\n  border-radius: .6rem;\n  font-size: .95rem;\n  line-height: 1.45;\n  touch-action: manipulation;\n}\n.row { display: flex; flex-wrap: wrap; align-items: center; gap: .4rem .5rem; margin: .55rem 0; }\np { margin: .4rem 0; }\n.soft { color: var(--soft); }\n.soft, .legend, .foot, .heard { font-size: .87em; }\n\nbutton, select {\n  min-height: 2.2rem;\n  padding: .2rem .75rem;\n  border: 1px solid var(--line);\n  border-radius: .45rem;\n  background: var(--face);\n  color: inherit;\n  font: inherit;\n  cursor: pointer;\n}\nselect { max-width: 100%; }\nbutton:hover { border-color: var(--kept); }\nbutton[aria-pressed=\"true\"] { border-color: var(--kept); box-shadow: inset 0 0 0 1px var(--kept); }\nbutton:disabled { opacity: .5; cursor: default; }\n:focus-visible { outline: 3px solid var(--kept); outline-offset: 2px; }\nkbd {\n  padding: 0 .3em;\n  border: 1px solid var(--line);\n  border-radius: .25em;\n  color: var(--soft);\n  font: .8em/1.3 ui-monospace, monospace;\n}\n.play {\n  width: 3.2rem; height: 3.2rem; padding: 0;\n  border: 0; border-radius: 50%;\n  background: var(--kept);\n  color: var(--face);\n}\n.play svg { width: 1.15rem; height: 1.15rem; margin: auto; display: block; fill: currentColor; }\n.loading .play { opacity: .6; }\n.time { min-width: 6.6em; font-variant-numeric: tabular-nums; }\n\n.plot {\n  position: relative;\n  container-type: inline-size;\n  cursor: crosshair;\n  touch-action: pan-y;\n  user-select: none;\n}\n.spectrum { position: relative; height: 9.5rem; border-radius: .3rem; overflow: hidden; background: #000004; }\n.spectrum img { display: block; width: 100%; height: 100%; margin: 0; pointer-events: none; }\n.hertz span {\n  position: absolute; left: .3rem;\n  transform: translateY(50%);\n  color: #fff; font-size: .68rem; line-height: 1;\n  text-shadow: 0 0 3px #000, 0 0 3px #000;\n}\n.plot svg { display: block; width: 100%; }\n.frames { height: 1.7rem; margin-top: .3rem; }\n.errors { height: 2.6rem; margin-top: .15rem; border-bottom: 1px solid var(--line); overflow: hidden; }\n.errors path { fill: var(--error); }\n.frames .kept { fill: var(--kept); }\n.frames .dropped { fill: var(--dropped); }\n.playhead {\n  position: absolute; top: 0; bottom: 0; left: -1px;\n  width: 2px;\n  background: #fff;\n  box-shadow: 0 0 0 1px #0008;\n  pointer-events: none;\n}\n.region {\n  position: absolute; top: 0; bottom: 0;\n  border: solid var(--error); border-width: 0 2px;\n  background: color-mix(in srgb, var(--error) 22%, transparent);\n  pointer-events: none;\n}\n.legend { margin: .1rem 0 0; display: flex; flex-wrap: wrap; gap: .1rem 1rem; color: var(--soft); }\n.legend .kept { background: var(--kept); }\n.legend .dropped { background: var(--dropped); }\n.legend .error { background: var(--error); }\n.legend i { display: inline-block; width: .8em; height: .8em; margin-right: .35em; border-radius: 2px; }\n\ninput[type=\"range\"] { width: 100%; margin: 0; height: 1.6rem; background: transparent; appearance: none; cursor: pointer; }\ninput[type=\"range\"]::-webkit-slider-runnable-track { height: 6px; border-radius: 3px; background: var(--line); }\ninput[type=\"range\"]::-moz-range-track { height: 6px; border-radius: 3px; background: var(--line); }\ninput[type=\"range\"]::-webkit-slider-thumb {\n  appearance: none; width: var(--thumb); height: var(--thumb); margin-top: -7px;\n  border: 0; border-radius: 50%; background: var(--kept);\n}\ninput[type=\"range\"]::-moz-range-thumb {\n  width: var(--thumb); height: var(--thumb); border: 0; border-radius: 50%; background: var(--kept);\n}\ninput.position { --thumb: 12px; height: 1.1rem; display: block; }\ninput.position::-webkit-slider-runnable-track { height: 2px; }\ninput.position::-webkit-slider-thumb { margin-top: -5px; background: var(--soft); }\ninput.position::-moz-range-track { height: 2px; }\ninput.position::-moz-range-thumb { background: var(--soft); }\ninput:disabled { opacity: .5; }\n.choices { gap: .4rem 1.2rem; }\n.choices label, label[for=\"keep\"] { font-weight: 600; }\n.choices select { margin-left: .3rem; }\ninput.keep-length { margin: .25rem 0 0; }\n.spectrum.low { height: 6rem; margin-top: .4rem; }\n.frames + .legend, .spectrum + .legend { margin-top: .4rem; }\n.frames.least .kept { fill: var(--kept); }\n.frames.chosen .kept { fill: var(--error); }\nsvg.frames { display: block; width: 100%; }\n.curve { display: block; width: 100%; max-width: 32rem; height: auto; }\n.curve path { fill: none; stroke: var(--kept); stroke-width: 1.5; }\n.curve path.axis { stroke: var(--line); stroke-width: 1; }\n.curve path.chosen { stroke: var(--error); stroke-dasharray: 4 2; }\n.curve circle { fill: var(--error); }\n.curve text { fill: var(--soft); font-size: 10px; text-anchor: middle; }\n.curve text.top { text-anchor: end; }\n.keep { display: grid; grid-template-columns: auto 1fr; gap: .9rem; align-items: center; margin-top: .7rem; }\n.keep label { font-weight: 600; }\n.rate { font-variant-numeric: tabular-nums; }\n.stops { position: relative; height: 7px; margin-top: -.3rem; }\n.stops i { position: absolute; width: 1px; height: 7px; background: var(--soft); }\n.heard { color: var(--soft); min-height: 1.45em; }\n.problem { color: var(--error); font-weight: 600; }\n.blind { margin: .7rem 0; padding: .4rem .8rem; border-left: 4px solid var(--kept); }\n.blind output { font-weight: 600; }\n.foot { align-items: start; }\nsummary { min-height: 2.2rem; padding: .35rem .3rem; cursor: pointer; }\ndetails[open] { flex-basis: 100%; }\ndl { display: grid; grid-template-columns: max-content minmax(0, 1fr); align-items: baseline; gap: .15rem .8rem; margin: .2rem 0; }\ndd { margin: 0; }\na { color: var(--kept); }\n[hidden] { display: none !important; }\n";
 
 // payload.js
 // Sounds come when they are wanted, as scripts: a page opened from a folder may not fetch.
@@ -138,6 +138,17 @@ function offsetsOfUniform(frames, kept) {
   const offsets = [];
   for (let frame = 0; frame < frames; frame++) {
     offsets.push(anchors.has(frame) ? 0 : offsets[frame - 1] + 1);
+  }
+  return offsets;
+}
+
+/** Offsets of T frames from a bit for each, set where it is kept, in base64. */
+function offsetsOfBits(text, frames) {
+  const bytes = atob(text);
+  const offsets = [];
+  for (let frame = 0; frame < frames; frame++) {
+    const kept = (bytes.charCodeAt(frame >> 3) >> (7 - (frame & 7))) & 1;
+    offsets.push(kept ? 0 : offsets[frame - 1] + 1);
   }
   return offsets;
 }
@@ -569,14 +580,7 @@ function drawFrames(root, card, kept, evenly) {
   const { frames, cap, costs, order } = card;
   const offsets = evenly ? offsetsOfUniform(frames, kept) : offsetsOfOrder(order, frames, kept);
   const anchors = offsets.flatMap((offset, frame) => (offset ? [] : [frame]));
-  const strip = root.querySelector("svg.frames");
-  strip.setAttribute("viewBox", `0 0 ${frames} 10`);
-  strip.setAttribute("aria-label", `${anchors.length} of ${frames} frames are kept`);
-  strip.innerHTML =
-    droppedSpans(offsets)
-      .map(([first, length]) => `<rect class="dropped" x="${first}" width="${length}" y="3.5" height="3"/>`)
-      .join("") +
-    anchors.map((frame) => `<rect class="kept" x="${frame + 0.09}" width=".82" y="0" height="10"/>`).join("");
+  drawStrip(root.querySelector("svg.frames"), offsets, `${anchors.length} of ${frames} frames are kept`);
   const errors = errorsOf(costs, cap, offsets);
   const bars = errors.map((error, frame) => {
     const height = clamp(error / card.error_top, 0, 1);
@@ -588,6 +592,19 @@ function drawFrames(root, card, kept, evenly) {
   plot.setAttribute("aria-label", `Mean prediction error of the others: ${mean.toFixed(2)}`);
   plot.innerHTML = `<path d="${bars.join("")}"></path>`;
   show(root, "errors", `(mean ${mean.toFixed(2)})`);
+}
+
+/** Kept and dropped frames as bars in `strip`, an SVG element, with `label` for who cannot see it. */
+function drawStrip(strip, offsets, label) {
+  strip.setAttribute("viewBox", `0 0 ${offsets.length} 10`);
+  strip.setAttribute("aria-label", label);
+  const dropped = droppedSpans(offsets).map(
+    ([first, length]) => `<rect class="dropped" x="${first}" width="${length}" y="3.5" height="3"/>`,
+  );
+  const kept = offsets.flatMap((offset, frame) =>
+    offset ? [] : [`<rect class="kept" x="${frame + 0.09}" width=".82" y="0" height="10"/>`],
+  );
+  strip.innerHTML = [...dropped, ...kept].join("");
 }
 
 /** The words and the pressed buttons. */
@@ -1026,14 +1043,140 @@ function live(root, cards, fetcher, moved = () => {}) {
   return { state, update, act, stop: pause };
 }
 
+// playground_view.js
+// The recorded playground's elements, once; what changes is written by playground.js.
+
+const CURVE = { width: 320, height: 110, left: 6, bottom: 16 }; // in its own units
+
+const option = (value, chosen) => `<option${value === chosen ? " selected" : ""}>${escape(value)}</option>`;
+const choice = (name, label, values, chosen) =>
+  `<span><label for="${name}">${label}</label>
+    <select id="${name}">${values.map((value) => option(value, chosen)).join("")}</select></span>`;
+
+/** The inside of the playground for what et_lite/playground/recorded.py wrote. */
+function playgroundMarkup({ title, picture, frames, low, paths, cap, solver }) {
+  const solvers = Object.keys(paths[cap]);
+  const ticks = [0.25, 0.5, 0.75, 1].map(
+    (share) => `<text x="${CURVE.left + share * (CURVE.width - 2 * CURVE.left)}" y="${CURVE.height - 3}">${share}</text>`,
+  );
+  return `
+<div class="widget" role="group" aria-label="Solver playground: ${escape(title)}">
+  <div class="row choices">${choice("solver", "Solver", solvers, solver)}
+    ${choice("cap", "Cap <i>K</i>", Object.keys(paths), String(cap))}</div>
+  <label for="keep">Kept fraction</label> <span class="rate" data-show="fraction"></span>
+  <input type="range" class="keep-length" id="keep" step="1" min="${low}" max="${frames}" value="${Math.round(frames / 2)}">
+  <div class="spectrum low"><img alt="Spectrogram: ${escape(title)}" src="data:image/png;base64,${picture}"></div>
+  <p class="legend" data-show="chosen"></p>
+  <svg class="frames chosen" preserveAspectRatio="none" role="img"></svg>
+  <p class="legend">the least cost at as many frames (dp)</p>
+  <svg class="frames least" preserveAspectRatio="none" role="img"></svg>
+  <p data-show="told" role="status"></p>
+  <svg class="curve" viewBox="0 0 ${CURVE.width} ${CURVE.height}" role="img">
+    <path class="axis" d="M${CURVE.left} 2V${CURVE.height - CURVE.bottom}H${CURVE.width - CURVE.left}"></path>
+    <g aria-hidden="true">${ticks.join("")}<text class="top" x="${CURVE.width - CURVE.left}" y="12" data-show="top"></text></g>
+    <path class="least"></path><path class="chosen"></path><circle r="4"></circle></svg>
+  <p class="legend" aria-hidden="true"><span><i class="error"></i>cost by kept fraction</span>
+    <span><i class="kept"></i>the least cost</span></p>
+</div>`;
+}
+
+// playground.js
+// The solver playground, recorded: each control's stop picks a state that Python solved at build.
+// A path has a cost for every kept length from its floor to T (et_lite/playground/recorded.py).
+
+/** The smallest kept length of a path. */
+const floorOf = (path, frames) => frames + 1 - path.costs.length;
+
+/** Offsets and cost at `kept` frames; below the floor, those at the floor. */
+function stateAt(path, frames, kept) {
+  const floor = floorOf(path, frames);
+  const reached = Math.max(kept, floor);
+  const place = reached - floor;
+  return { kept: reached, offsets: offsetsAt(path, frames, reached, place), cost: path.costs[place] };
+}
+
+/** A path has an order of removal, or each choice as bits; without either it spaces frames evenly. */
+function offsetsAt({ order, cuts }, frames, kept, place) {
+  if (order) return offsetsOfOrder(order, frames, kept);
+  return cuts ? offsetsOfBits(cuts[place], frames) : offsetsOfUniform(frames, kept);
+}
+
+/** A state in words, as et_lite/playground/states.py has them. */
+function wordsOf(state, least, asked, frames, solver) {
+  const gap = least.cost > 0 ? state.cost / least.cost - 1 : 0;
+  const longest = Math.max(...state.offsets) + 1;
+  const missed = asked < state.kept ? ` Asked for ${asked}: ${solver} ends here.` : "";
+  return (
+    `${state.kept} of ${frames} frames kept (${(state.kept / frames).toFixed(3)}), the longest ` +
+    `segment ${longest}. Cost ${state.cost.toFixed(2)}, ${(100 * gap).toFixed(1)} % above the least.${missed}`
+  );
+}
+
+/** Bring the playground's controls to life. */
+function playground(root, states) {
+  const { frames, latent_rate: rate, paths } = states;
+  const find = (selector) => root.querySelector(selector);
+  const say = (name, text) => (find(`[data-show=${name}]`).textContent = text);
+  const [solver, cap, slider] = ["#solver", "#cap", "#keep"].map(find);
+
+  function update() {
+    const asked = Number(slider.value);
+    const row = paths[cap.value];
+    const state = stateAt(row[solver.value], frames, asked);
+    const least = stateAt(row.dp, frames, state.kept);
+    const fraction = `${(asked / frames).toFixed(2)} · ${((asked / frames) * rate).toFixed(1)} frames per second`;
+    say("fraction", fraction);
+    slider.setAttribute("aria-valuetext", fraction);
+    say("chosen", solver.value);
+    say("told", wordsOf(state, least, asked, frames, solver.value));
+    drawStrip(find("svg.chosen"), state.offsets, `${state.kept} of ${frames} frames are kept by ${solver.value}`);
+    drawStrip(find("svg.frames.least"), least.offsets, `${least.kept} of ${frames} frames are kept at the least cost`);
+    drawCurve(row[solver.value], row.dp, state);
+  }
+
+  function drawCurve(path, least, state) {
+    const top = Math.max(...least.costs);
+    const across = (kept) => CURVE.left + (kept / frames) * (CURVE.width - 2 * CURVE.left);
+    const up = (cost) => {
+      const high = CURVE.height - CURVE.bottom;
+      return high - clamp(cost / top, 0, 1.05) * (high - 8);
+    };
+    const line = ({ costs }) => {
+      const floor = frames + 1 - costs.length;
+      const points = costs.map((cost, place) => `${across(floor + place).toFixed(1)} ${up(cost).toFixed(1)}`);
+      return `M${points.join("L")}`;
+    };
+    find(".curve path.least").setAttribute("d", line(least));
+    find(".curve path.chosen").setAttribute("d", line(path));
+    find(".curve circle").setAttribute("cx", across(state.kept));
+    find(".curve circle").setAttribute("cy", up(state.cost));
+    say("top", `its top: cost ${top.toFixed(0)}`);
+    find(".curve").setAttribute(
+      "aria-label",
+      `Cost against kept fraction. ${solver.value} reaches down to ${floorOf(path, frames)} frames, dp to ${floorOf(least, frames)}`,
+    );
+  }
+
+  for (const control of [solver, cap]) control.addEventListener("change", update);
+  slider.addEventListener("input", update);
+  root.addEventListener("keydown", (event) => event.stopPropagation()); // the page has keys of its own
+  update();
+}
+
 // main.js
 // The script's one door: `ElasticListening`. Safe to run more than once on a page.
 
+/** The inside of `host`, which replaces what it shows without scripts. */
+function shadowOf(host, inside) {
+  const root = host.attachShadow({ mode: "open" });
+  root.innerHTML = `<style>${CSS}</style>${inside}`;
+  followTheme(host);
+  return root;
+}
+
 /** Put the widget in place of what `host` shows without scripts. */
 function mount(host, cards, fetcher, moved) {
-  const root = host.attachShadow({ mode: "open" });
-  root.innerHTML = `<style>${CSS}</style>${markup(cards)}`;
-  followTheme(host);
+  const root = shadowOf(host, markup(cards));
   host.listening = live(root, cards, fetcher, moved);
   return host.listening;
 }
@@ -1045,6 +1188,12 @@ function mountAll() {
     if (host.shadowRoot || !cards) continue;
     const { base } = host.dataset;
     mount(host, JSON.parse(cards.textContent), base ? byScript(base) : byElement(host));
+  }
+  for (const host of document.querySelectorAll(".et-playground")) {
+    const told = host.querySelector("script[type='application/json']");
+    if (host.shadowRoot || !told) continue;
+    const states = JSON.parse(told.textContent);
+    playground(shadowOf(host, playgroundMarkup(states)), states);
   }
 }
 

@@ -7,8 +7,9 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
-from et_lite.listening.plain import Markup, flac
+from et_lite.listening.plain import flac
 from et_lite.listening.rendering import FALLBACK, Rendering, picture_of
+from et_lite.plotting.markup import Markup
 
 SCRIPT = Path(__file__).with_name("listening.js")
 WORDS = {
@@ -44,8 +45,13 @@ def embedded(*renderings: Rendering) -> Markup:
             more = f' data-picture="{picture_of(rendering, version)}"'
             source = f"data:audio/flac;base64,{data}"
             players.append(_player(card, version.facts(), source, more))
-    script = SCRIPT.read_text(encoding="utf-8").replace("</", "<\\/")
-    return Markup(f"{_host(cards, players, '')}<script>{script}</script>")
+    return Markup(f"{_host(cards, players, '')}{script()}")
+
+
+def script() -> str:
+    """The widgets' script as an element, for what must work alone; twice in a page does no harm."""
+    text = SCRIPT.read_text(encoding="utf-8").replace("</", "<\\/")
+    return f"<script>{text}</script>"
 
 
 def _host(cards: Sequence[dict[str, Any]], players: list[str], more: str) -> str:

@@ -13,15 +13,7 @@ import numpy as np
 import soundfile
 from numpy.typing import NDArray
 
-
-@dataclass(frozen=True)
-class Markup:
-    """HTML that a notebook shows when it ends a cell."""
-
-    text: str
-
-    def _repr_html_(self) -> str:
-        return self.text
+from et_lite.plotting.markup import Markup
 
 
 def players(sounds: Mapping[str, NDArray], rate: int) -> Markup:

@@ -60,6 +60,11 @@ class ReBottleneck(nn.Module, ABC):
     grid = 1  # windows of a longer clip start at multiples of so many frames
     conditioned = False  # whether the networks are told the kept fraction
 
+    @staticmethod
+    def whole(rows: Tensor) -> Tensor:
+        """Rows (b, …) of a batch as those of all of it; several processes put a gathering here."""
+        return rows
+
     def __init__(self, config: TrainingConfig) -> None:
         super().__init__()
         self.config = config
@@ -185,6 +190,11 @@ class HoldingMethod(ReBottleneck):
 def anchors_of(z: Tensor, segmentation: Segmentation) -> Tensor:
     """The frames that a segmentation keeps, (C, T) to (C, N)."""
     return z[:, torch.from_numpy(segmentation.anchors.copy()).to(z.device)]
+
+
+def offsets_of(segmentations: list[Segmentation], like: Tensor) -> Tensor:
+    """How far every frame is from its anchor, (B, T), where `like` lies."""
+    return torch.from_numpy(np.stack([s.offsets for s in segmentations])).to(like.device)
 
 
 def in_windows(apply: Callable[[Tensor], Tensor], x: Tensor, window: int, grid: int = 1) -> Tensor:

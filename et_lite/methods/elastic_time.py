@@ -5,7 +5,7 @@ import torch
 from torch import Tensor, nn
 
 from et_lite.config import TrainingConfig
-from et_lite.methods.base import ReBottleneck, TrainingPass, anchors_of
+from et_lite.methods.base import ReBottleneck, TrainingPass, anchors_of, offsets_of
 from et_lite.predictor import Predictor, replaced_loss, rollout_loss, step_costs
 from et_lite.segments import Segmentation
 from et_lite.solvers import solve, solve_rows
@@ -44,13 +44,16 @@ class ElasticTime(ReBottleneck):
         predictions, segmentations = self._choose(z.detach(), targets)
         # The replaced frames once more, with gradients to their anchors and the predictor.
         mixed = self.rebuild(z, segmentations)
-        offsets = torch.from_numpy(np.stack([s.offsets for s in segmentations])).to(z.device)
+        offsets = offsets_of(segmentations, z)
+        # These two are relative to a variance over the batch, however many processes share that.
+        latents, predictions = self.whole(z), self.whole(predictions)
+        replaced = replaced_loss(latents, self.whole(mixed), self.whole(offsets))
         return TrainingPass(
             rebuilt=self.decode(self.mark(mixed, segmentations)),
             kl=posterior.kl(),
             auxiliary={
-                "rollout": loss.rollout * rollout_loss(z, predictions, loss.horizon),
-                "replaced": loss.replaced * replaced_loss(z, mixed, offsets),
+                "rollout": loss.rollout * rollout_loss(latents, predictions, loss.horizon),
+                "replaced": loss.replaced * replaced,
             },
             kept_fraction=float(np.mean([s.kept_fraction for s in segmentations])),
         )
@@ -115,8 +118,7 @@ class ElasticTime(ReBottleneck):
         """
         if self.predicted is None:
             return z
-        offsets = torch.from_numpy(np.stack([s.offsets for s in segmentations])).to(z.device)
-        return z + self.predicted[:, None] * (offsets > 0)[:, None]
+        return z + self.predicted[:, None] * (offsets_of(segmentations, z) > 0)[:, None]
 
     def pack(self, z: Tensor, segmentation: Segmentation) -> Tensor:
         """The anchors themselves, (C, N)."""

@@ -6,7 +6,7 @@ import torch.nn.functional as F
 from torch import Tensor, nn
 
 from et_lite.config import TrainingConfig
-from et_lite.methods.base import HoldingMethod, TrainingPass, anchors_of
+from et_lite.methods.base import HoldingMethod, TrainingPass, anchors_of, offsets_of
 from et_lite.segments import Segmentation
 from et_lite.solvers.selection import RemovalOrder, SelectionPath
 
@@ -59,8 +59,7 @@ class HNet(HoldingMethod):
 
     def rebuild(self, z: Tensor, segmentations: list[Segmentation]) -> Tensor:
         """Inner latents (B, C, T) smoothed from boundary to boundary and held between them."""
-        starts = torch.from_numpy(np.stack([s.offsets == 0 for s in segmentations])).to(z.device)
-        return smooth(z, self.router(z) * starts)
+        return smooth(z, self.router(z) * (offsets_of(segmentations, z) == 0))
 
     def pack(self, z: Tensor, segmentation: Segmentation) -> Tensor:
         """The smoothed latents at the boundaries, (C, T) to (C, N); no chance need be sent."""

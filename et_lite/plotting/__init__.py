@@ -4,7 +4,8 @@ Time runs in seconds. A latent frame t stands for the time from t to t + 1 frame
 """
 
 from et_lite.plotting.axes import COLOURS, MARKERS, png
-from et_lite.plotting.charts import Curve, intervals, lines
+from et_lite.plotting.charts import Curve, intervals, ladders, lines
+from et_lite.plotting.markup import Markup, image
 from et_lite.plotting.sounds import (
     bare_spectrogram,
     boundaries_over,
@@ -14,18 +15,23 @@ from et_lite.plotting.sounds import (
     spectrogram,
     values_under,
 )
+from et_lite.plotting.steps import greedy_steps
 from et_lite.plotting.text import cost_table, strip, table
 
 __all__ = [
     "COLOURS",
     "MARKERS",
     "Curve",
+    "Markup",
     "bare_spectrogram",
     "boundaries_over",
     "cost_table",
     "costs_under",
+    "greedy_steps",
     "hertz_marks",
+    "image",
     "intervals",
+    "ladders",
     "latents_under",
     "lines",
     "png",

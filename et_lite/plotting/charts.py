@@ -3,8 +3,9 @@
 from collections.abc import Mapping, Sequence
 
 import numpy as np
+from matplotlib.colors import ListedColormap
 from matplotlib.figure import Figure
-from numpy.typing import ArrayLike
+from numpy.typing import ArrayLike, NDArray
 
 from et_lite.plotting.axes import COLOURS, MARKERS, new_axes
 
@@ -76,4 +77,33 @@ def intervals(
         axis.set_axisbelow(True)
     axes[0][0].set(yticks=range(len(names)), yticklabels=names, ylim=(len(names) - 0.5, -0.5))
     axes[0][len(panels) // 2].set_xlabel(across)
+    return figure
+
+
+def ladders(panels: Mapping[str, NDArray], lowest: int, latent_rate: float) -> Figure:
+    """Which of T frames are kept, (lengths, T) booleans, for each kept length from `lowest` up.
+
+    Time runs across and the kept length up. Marked are the frames that are kept although the length
+    above has dropped them: a nested choice has none (book: sweep).
+    """
+    figure, axes = new_axes(1, len(panels), 3.0, sharex=True, sharey=True)
+    colours = ListedColormap(["#e6edf5", COLOURS[0], COLOURS[1]])
+    for axis, (title, kept) in zip(axes[0], panels.items(), strict=True):
+        back = np.zeros_like(kept)
+        back[:-1] = kept[:-1] & ~kept[1:]
+        lengths, frames = kept.shape
+        extent = (0, frames / latent_rate, lowest - 0.5, lowest + lengths - 0.5)
+        axis.imshow(
+            kept.astype(int) + back,
+            colours,
+            vmin=0,
+            vmax=2,
+            extent=extent,
+            origin="lower",
+            aspect="auto",
+            interpolation="none",
+        )
+        axis.set_title(title, loc="left")
+        axis.set_xlabel("time (s)")
+    axes[0][0].set_ylabel("kept length $N$")
     return figure

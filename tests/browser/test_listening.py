@@ -134,6 +134,7 @@ class Widget:
         return self.page.evaluate(f"{STATE}.{name}")
 
 
+SETTLED = 500  # milliseconds after a switch: 4096 samples hold nothing from before it
 STATE = "document.querySelector('.et-listening').listening.state"
 # As text, since numbers pass one by one.
 PACKED = """(last) => {
@@ -437,9 +438,11 @@ def test_gain_is_shown_and_can_be_switched_off(local):
     gain = local.page.locator("[data-show=gain]")
     local.press("Autoencoder")
     assert local.heard() == "ceiling" and gain.inner_text() == "gain −6.0 dB"
+    local.page.wait_for_timeout(SETTLED)
     quiet = np.abs(local.recorded(4096)).max()
     local.press("Same loudness")
     assert local.heard() == "ceiling" and gain.inner_text() == "levels as decoded"
+    local.page.wait_for_timeout(SETTLED)
     assert np.abs(local.recorded(4096)).max() / quiet == pytest.approx(10**0.3, rel=0.01)
 
 

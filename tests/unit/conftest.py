@@ -123,7 +123,7 @@ def trained(random_codec, tiny_of, tmp_path, monkeypatch) -> Callable[..., str]:
         method = build(replace(tiny_of(system), seed=seed))
         with torch.no_grad():
             for parameter in method.parameters():  # what starts at zero would hide its inputs
-                parameter += 0.1 * torch.randn(parameter.shape)
+                parameter += 0.02 * torch.randn(parameter.shape)
         publish(method, stem, base, "none")
         return str(stem)
 

@@ -9,6 +9,7 @@ import torch
 
 from et_lite.config import ABLATIONS, SYSTEMS, preset
 from et_lite.segments import Segmentation
+from et_lite.solvers import SOLVERS
 
 sys.path.insert(0, str(Path(__file__).resolve().parents[2] / "scripts"))
 import ablations
@@ -60,9 +61,10 @@ def test_each_change_changes_what_it_names(random_codec, wave) -> None:
     # The model that was changed is as it was.
     assert np.array_equal(random_codec.compress(wave, 22_050, 0.5).anchors, plain.anchors)
     assert len({m.codec.identity for m in models.values()}) == len(models)
+    assert {cell.solver for cell in models[""].cells} == set(SOLVERS)
 
 
-def test_changes_are_compared_with_what_they_change(random_codec) -> None:
-    random_codec.name = "et-dp"
+def test_changes_are_compared_with_what_they_change(random_codec, monkeypatch) -> None:
+    monkeypatch.setattr(random_codec, "name", "et-dp")
     pairs = ablations.compared(ablations.variants(random_codec))
     assert len(pairs) == 6 and {second for _, second in pairs} == {"et-dp"}

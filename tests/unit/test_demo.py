@@ -83,7 +83,7 @@ def test_every_method_answers(asked, clip) -> None:
         pictures, table, marked = asked(*told, api_name="/sweep")
         assert pictures.count("<img alt=") == 2
         kept, rate, mel, _ = (marked["chosen"][head] for head in answers.HEADS)
-        assert rate == pytest.approx(stored.frame_rate)
+        assert rate == pytest.approx(stored.frame_rate, abs=1e-4)
         assert [kept, rate, mel] in [row[:3] for row in table["data"]]
         assert table["data"] == sorted(table["data"]) and mel > 0
 
@@ -167,6 +167,11 @@ def test_beside_the_book(systems, temporary, tmp_path, capsys) -> None:
     assert page.get("/").text == "the book"
     assert "gradio" in page.get("/demo/").text
     assert page.get("/none").status_code == 404
+
+    (book / demo.PAGE).parent.mkdir()
+    (book / demo.PAGE).write_text(f"<div {demo.NOWHERE}>")
+    page = TestClient(demo.beside(book))
+    assert page.get(f"/{demo.PAGE}").text == '<div data-live="/demo/">'
 
 
 def test_stopping_the_command_leaves_nothing(tmp_path) -> None:

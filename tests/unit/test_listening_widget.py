@@ -118,7 +118,8 @@ def test_written_scripts_carry_the_sound_without_loss(rendering, tmp_path):
         assert key == f"{card['key']}/{version.name}"
         wave, rate = soundfile.read(io.BytesIO(base64.b64decode(flac)))
         assert rate == RATE
-        np.testing.assert_allclose(wave, version.wave, atol=0.51 / 32768)
+        loudest = 1 - 1 / 32768  # of 16 bits
+        np.testing.assert_allclose(wave, version.wave.clip(-1, loudest), atol=0.51 / 32768)
         assert base64.b64decode(picture).startswith(b"\x89PNG")
     wave, _ = soundfile.read(folder / "original.flac")
     assert len(wave) == 2 * RATE

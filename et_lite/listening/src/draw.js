@@ -35,14 +35,7 @@ export function drawFrames(root, card, kept, evenly) {
   const { frames, cap, costs, order } = card;
   const offsets = evenly ? offsetsOfUniform(frames, kept) : offsetsOfOrder(order, frames, kept);
   const anchors = offsets.flatMap((offset, frame) => (offset ? [] : [frame]));
-  const strip = root.querySelector("svg.frames");
-  strip.setAttribute("viewBox", `0 0 ${frames} 10`);
-  strip.setAttribute("aria-label", `${anchors.length} of ${frames} frames are kept`);
-  strip.innerHTML =
-    droppedSpans(offsets)
-      .map(([first, length]) => `<rect class="dropped" x="${first}" width="${length}" y="3.5" height="3"/>`)
-      .join("") +
-    anchors.map((frame) => `<rect class="kept" x="${frame + 0.09}" width=".82" y="0" height="10"/>`).join("");
+  drawStrip(root.querySelector("svg.frames"), offsets, `${anchors.length} of ${frames} frames are kept`);
   const errors = errorsOf(costs, cap, offsets);
   const bars = errors.map((error, frame) => {
     const height = clamp(error / card.error_top, 0, 1);
@@ -54,6 +47,19 @@ export function drawFrames(root, card, kept, evenly) {
   plot.setAttribute("aria-label", `Mean prediction error of the others: ${mean.toFixed(2)}`);
   plot.innerHTML = `<path d="${bars.join("")}"></path>`;
   show(root, "errors", `(mean ${mean.toFixed(2)})`);
+}
+
+/** Kept and dropped frames as bars in `strip`, an SVG element, with `label` for who cannot see it. */
+export function drawStrip(strip, offsets, label) {
+  strip.setAttribute("viewBox", `0 0 ${offsets.length} 10`);
+  strip.setAttribute("aria-label", label);
+  const dropped = droppedSpans(offsets).map(
+    ([first, length]) => `<rect class="dropped" x="${first}" width="${length}" y="3.5" height="3"/>`,
+  );
+  const kept = offsets.flatMap((offset, frame) =>
+    offset ? [] : [`<rect class="kept" x="${frame + 0.09}" width=".82" y="0" height="10"/>`],
+  );
+  strip.innerHTML = [...dropped, ...kept].join("");
 }
 
 /** The words and the pressed buttons. */

@@ -9,13 +9,21 @@ import { Player } from "./player.js";
 import { glidingClock } from "./clock.js";
 import { followTheme } from "./theme.js";
 import { live } from "./widget.js";
+import { playground } from "./playground.js";
 import { markup } from "./view.js";
+import { playgroundMarkup } from "./playground_view.js";
+
+/** The inside of `host`, which replaces what it shows without scripts. */
+function shadowOf(host, inside) {
+  const root = host.attachShadow({ mode: "open" });
+  root.innerHTML = `<style>${CSS}</style>${inside}`;
+  followTheme(host);
+  return root;
+}
 
 /** Put the widget in place of what `host` shows without scripts. */
 function mount(host, cards, fetcher, moved) {
-  const root = host.attachShadow({ mode: "open" });
-  root.innerHTML = `<style>${CSS}</style>${markup(cards)}`;
-  followTheme(host);
+  const root = shadowOf(host, markup(cards));
   host.listening = live(root, cards, fetcher, moved);
   return host.listening;
 }
@@ -27,6 +35,12 @@ function mountAll() {
     if (host.shadowRoot || !cards) continue;
     const { base } = host.dataset;
     mount(host, JSON.parse(cards.textContent), base ? byScript(base) : byElement(host));
+  }
+  for (const host of document.querySelectorAll(".et-playground")) {
+    const told = host.querySelector("script[type='application/json']");
+    if (host.shadowRoot || !told) continue;
+    const states = JSON.parse(told.textContent);
+    playground(shadowOf(host, playgroundMarkup(states)), states);
   }
 }
 

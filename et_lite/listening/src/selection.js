@@ -21,6 +21,17 @@ export function offsetsOfUniform(frames, kept) {
   return offsets;
 }
 
+/** Offsets of T frames from a bit for each, set where it is kept, in base64. */
+export function offsetsOfBits(text, frames) {
+  const bytes = atob(text);
+  const offsets = [];
+  for (let frame = 0; frame < frames; frame++) {
+    const kept = (bytes.charCodeAt(frame >> 3) >> (7 - (frame & 7))) & 1;
+    offsets.push(kept ? 0 : offsets[frame - 1] + 1);
+  }
+  return offsets;
+}
+
 /** The step cost e[a, l] of every frame, from the table's rows joined, `cap` steps each; 0 if kept. */
 export function errorsOf(costs, cap, offsets) {
   return offsets.map((step, frame) => (step ? costs[(frame - step) * cap + step - 1] : 0));
