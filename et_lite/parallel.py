@@ -14,9 +14,6 @@ from typing import Any
 import torch
 from torch import Tensor, nn
 
-from et_lite.methods import elastic_time
-from et_lite.predictor import replaced_loss, rollout_loss
-
 AGAIN = "the same command goes on from the last checkpoint"
 
 
@@ -100,27 +97,13 @@ def join() -> Processes:
         ) from error
     state = PartialState(cpu=not torch.cuda.is_available())
     signal.signal(signal.SIGTERM, _stop)  # what torchrun sends when another process has died
-    processes = Processes(state.process_index, state.num_processes, state.device)
-    # These two are relative to a variance over the batch. Their gradient is the predictor's alone,
-    # so that they may be computed everywhere from everyone's latents, which are small.
-    for loss in (rollout_loss, replaced_loss):
-        setattr(elastic_time, loss.__name__, _whole(loss, processes))
-    return processes
+    return Processes(state.process_index, state.num_processes, state.device)
 
 
 def leave() -> None:
     """Close the connections that `join` made."""
     if torch.distributed.is_available() and torch.distributed.is_initialized():
         torch.distributed.destroy_process_group()
-
-
-def _whole(loss: Callable[..., Tensor], processes: Processes) -> Callable[..., Tensor]:
-    """The same loss of every process's rows together."""
-
-    def gathered(*given: Any) -> Tensor:
-        return loss(*(processes.gather(g) if isinstance(g, Tensor) else g for g in given))
-
-    return gathered
 
 
 class _Mean(torch.autograd.Function):

@@ -56,6 +56,9 @@ class Trainer:
         prepare_cpu()
         torch.manual_seed(config.seed)
         self.method = build(config).to(self.device)
+        # Errors relative to a variance over the batch are computed everywhere from everyone's
+        # latents, which are small.
+        self.method.whole = self.processes.gather  # type: ignore[method-assign]
         self._begin(self.method.stage(0.0))
 
     def _begin(self, stage: Stage) -> None:
