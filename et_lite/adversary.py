@@ -66,6 +66,7 @@ def feature_matching_loss(
 
 
 def _total(maps: Tensor) -> Tensor:
-    """Sum of the magnitudes of maps (B, …), in float32 over clips."""
+    """Sum of the magnitudes of maps (B, …), in float32 or better over clips."""
     # A clip's own sum in the maps' precision: asked for float32 at once, bf16 maps are copied.
-    return maps.abs().flatten(1).sum(dim=1).sum(dtype=torch.float32)
+    kept = torch.promote_types(maps.dtype, torch.float32)
+    return maps.abs().flatten(1).sum(dim=1).sum(dtype=kept)
