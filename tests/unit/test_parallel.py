@@ -39,7 +39,8 @@ def in_double_precision() -> None:
     Sums over two processes are rounded otherwise than over one. In float32 that now and then turns
     a rounding of Muon's to bf16, which is 65 000 times coarser, and the runs drift apart, by up to
     6e-4 in 20 steps. With Muon in float32 they stay within 4e-7, but for a rare difference that
-    changes its sign under feature matching's magnitudes. In float64 neither happens, and what still differs would be a mistake.
+    changes its sign under feature matching's magnitudes. In float64 neither happens, and what
+    still differs would be a mistake.
     """
     batch = LatentStore.batch
     setattr(LatentStore, "batch", lambda *given: batch(*given).double())  # noqa: B010
@@ -81,6 +82,7 @@ def logged(run: Path) -> dict[tuple[int, str], float]:
         return {(int(r["step"]), r["name"]): float(r["value"]) for r in csv.DictReader(file)}
 
 
+@pytest.mark.slow
 def test_two_processes_train_as_one_does(tiny_of, store, tmp_path) -> None:
     """Done-when of the scale: every loss of 20 steps within 1e-4, for every method."""
     store.save(tmp_path / "latents.safetensors")
