@@ -14,7 +14,7 @@ from safetensors.numpy import save_file
 from torch import Tensor
 
 from et_lite.layers import Posterior
-from et_lite.shards import ClipGroup, Spliced, notes
+from et_lite.shards import ClipGroup, Spliced, notes, scattered
 from et_lite.storage import atomic_path
 
 DOMAINS = ("music", "speech", "effects")
@@ -84,8 +84,8 @@ class LatentStore:
         )
         lengths = np.concatenate([shard.lengths for shard in shards])
         return cls(
-            Spliced([np.asarray(shard.mean) for shard in shards], digest),
-            Spliced([np.asarray(shard.scale) for shard in shards], digest),
+            Spliced([scattered(np.asarray(shard.mean)) for shard in shards], digest),
+            Spliced([scattered(np.asarray(shard.scale)) for shard in shards], digest),
             lengths.cumsum() - lengths,
             lengths,
             np.concatenate([shard.domains for shard in shards]),

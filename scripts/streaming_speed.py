@@ -9,7 +9,6 @@ them, and draws batches in a process of its own, so that nearly every crop comes
 import argparse
 import json
 import os
-import resource
 import subprocess
 import sys
 import tempfile
@@ -22,6 +21,7 @@ import numpy as np
 import torch
 from tqdm.auto import tqdm
 
+from et_lite import data
 from et_lite.config import PRESETS
 from et_lite.data import LatentStore
 from et_lite.preencoding import SHARD_BYTES
@@ -64,17 +64,24 @@ def own_megabytes() -> float:
 
 
 def so_far() -> np.ndarray:
-    """Seconds that have passed, seconds of the processor, and waits for a page from the disk."""
-    faults = resource.getrusage(resource.RUSAGE_SELF).ru_majflt
-    return np.array([time.perf_counter(), time.process_time(), faults])
+    """Seconds that have passed, seconds of the processor, and megabytes from the disk."""
+    lines = Path("/proc/self/io").read_text().splitlines()
+    read = int(next(line for line in lines if line.startswith("read_bytes")).split()[1])
+    return np.array([time.perf_counter(), time.process_time(), read / 1e6])
 
 
-def draw(folder: Path, batches: int) -> dict[str, Any]:
-    """Draw batches of the paper's size, each once from the disk and once more from memory."""
+def draw(folder: Path, batches: int, ahead: bool) -> dict[str, Any]:
+    """Draw batches of the paper's size, each once from the disk and once more from memory.
+
+    `ahead` has the system read ahead as it does by itself.
+    """
     torch.set_num_threads(1)
-    config, begin = PRESETS["paper"], time.perf_counter()
+    if ahead:
+        data.scattered = lambda mapped: mapped
+    config, start = PRESETS["paper"], so_far()
     store = LatentStore.load(folder)
-    opened = time.perf_counter() - begin
+    opened = (so_far() - start).tolist()
+    forget(folder)
     before, cold, warm = own_megabytes(), [], []
     for step in range(batches):
         for taken in (cold, warm):
@@ -103,22 +110,25 @@ def time_draws(clips: int) -> dict[str, float]:
 
 def page(found: dict[str, Any]) -> str:
     """Both tables, and what made them."""
-    lines = [
-        "| a batch of 64 crops | median, ms | slowest, ms | of the processor, ms | waits for a page |",
-        "|---|---|---|---|---|",
-    ]
-    for name, label in (("cold", "from the disk"), ("warm", "again, from memory")):
-        wall, processor, faults = zip(*found["reading"][name], strict=True)
+    reading, ahead = found["reading"], found["ahead"]
+    rows = {
+        "from the disk": reading["cold"],
+        "the same, with the system reading ahead": ahead["cold"],
+        "again, from memory": reading["warm"],
+    }
+    lines = ["| a batch of 64 crops | median, ms | slowest, ms | of the processor, ms | MB, first |"]
+    lines.append("|---|---|---|---|---|")
+    for label, taken in rows.items():
+        wall, processor, read = zip(*taken, strict=True)
         shown = [1e3 * value for value in (median(wall), max(wall), median(processor))]
-        shown.append(median(faults))
-        lines.append(f"| {label} | {' | '.join(f'{value:.0f}' for value in shown)} |")
+        cells = [*(f"{value:.0f}" for value in shown), f"{read[0]:.1f}"]
+        lines.append(f"| {label} | {' | '.join(cells)} |")
     lines += ["", "| clips | numpy.choice, ms | cumulated once, ms |", "|---|---|---|"]
     for clips, cell in found["draws"].items():
         lines.append(f"| {int(clips):,} | {1e3 * cell['numpy']:.1f} | {1e3 * cell['ours']:.2f} |")
-    reading = found["reading"]
     size = f"{reading['bytes'] / 1e9:.1f} GB in {reading['shards']} shards"
-    memory = f"{size}, opened in {reading['open']:.2f} s; {len(reading['cold'])} batches from the "
-    memory += f"disk made the process {reading['grown']:.0f} MB larger."
+    memory = f"{size}, opened in {reading['open'][0]:.2f} s; {len(reading['cold'])} batches from "
+    memory += f"the disk made the process {reading['grown']:.0f} MB larger."
     return "\n".join([*lines, "", memory, f"Commit {found['commit']}. {found['machine']}."])
 
 
@@ -128,18 +138,22 @@ def main() -> None:
     parser.add_argument("--gigabytes", type=float, default=4)
     parser.add_argument("--batches", type=int, default=40)
     parser.add_argument("--draw", type=Path, help=argparse.SUPPRESS)
+    parser.add_argument("--ahead", action="store_true", help=argparse.SUPPRESS)
     given = parser.parse_args()
     if given.draw:
-        print(json.dumps(draw(given.draw, given.batches)))
+        print(json.dumps(draw(given.draw, given.batches, given.ahead)))
         return
+    reading = {}
     with tempfile.TemporaryDirectory(dir=".") as scratch:
         write_shards(Path(scratch), given.gigabytes)
-        forget(Path(scratch))
         again = [sys.executable, __file__, "--draw", scratch, "--batches", str(given.batches)]
-        reading = json.loads(subprocess.run(again, capture_output=True, check=True).stdout)
+        for name, flags in (("reading", []), ("ahead", ["--ahead"])):
+            forget(Path(scratch))
+            drawn = subprocess.run([*again, *flags], capture_output=True, check=True)
+            reading[name] = json.loads(drawn.stdout)
     draws = {str(clips): time_draws(clips) for clips in CLIPS}
     made = {"command": " ".join(["python", *sys.argv]), "commit": commit(), "machine": machine()}
-    found = {**made, "reading": reading, "draws": draws}
+    found = {**made, **reading, "draws": draws}
     write_json(RESULTS, found)
     replace_between(RESULTS.with_suffix(".md"), BEGIN, END, page(found))
 

@@ -1,5 +1,6 @@
 """Latent stores and the clips they are made from."""
 
+from collections import defaultdict
 from pathlib import Path
 
 import numpy as np
@@ -139,6 +140,22 @@ def test_shards_are_mapped_and_not_read(tmp_path) -> None:
         store = LatentStore.load(tmp_path / place)
         store.batch(np.random.default_rng(0), torch.Generator().manual_seed(0), 8, 96)
         assert own_memory() - before < 30_000
+
+
+def test_of_many_shards_no_page_is_read_ahead(tmp_path) -> None:
+    values, numbers = np.zeros((4_000, 8), np.float16), (np.array([4_000]), np.array([0]))
+    for name in "ab":
+        LatentStore(values, values, np.zeros(1, int), *numbers).save(
+            tmp_path / f"{name}.safetensors"
+        )
+    store, flags, name = LatentStore.load(tmp_path), defaultdict[str, set[str]](set), ""
+    for line in Path("/proc/self/smaps").read_text().splitlines():
+        if not line.split()[0].endswith(":"):  # a mapping begins, of a file or of none
+            name = Path(line.split()[-1]).name
+        elif line.startswith("VmFlags"):
+            flags[name].update(line.split())
+    assert "rr" in flags["a.safetensors"] & flags["b.safetensors"]
+    assert not store.mean[3_000:].any()
 
 
 def test_corpus_clips_respect_minutes_and_sets(corpus) -> None:
