@@ -9,12 +9,11 @@ from pathlib import Path
 
 import numpy as np
 import torch
-from safetensors import SafetensorError, safe_open
 from safetensors.numpy import save_file
 from torch import Tensor
 
 from et_lite.layers import Posterior
-from et_lite.shards import ClipGroup, Spliced, notes, scattered
+from et_lite.shards import ClipGroup, Spliced, mapped, notes
 from et_lite.storage import atomic_path
 
 DOMAINS = ("music", "speech", "effects")
@@ -73,7 +72,7 @@ class LatentStore:
             raise ValueError(
                 f"{path} holds no latents (*.safetensors): run et-lite preencode first"
             )
-        shards = [_read_shard(file) for file in files]
+        shards = [_read_shard(file, scattered=len(files) > 1) for file in files]
         if len({shard.made_by for shard in shards}) > 1:
             raise ValueError(f"{path} holds latents of several autoencoders: keep those of one")
         if len(shards) == 1:
@@ -84,8 +83,8 @@ class LatentStore:
         )
         lengths = np.concatenate([shard.lengths for shard in shards])
         return cls(
-            Spliced([scattered(np.asarray(shard.mean)) for shard in shards], digest),
-            Spliced([scattered(np.asarray(shard.scale)) for shard in shards], digest),
+            Spliced([np.asarray(shard.mean) for shard in shards], digest),
+            Spliced([np.asarray(shard.scale) for shard in shards], digest),
             lengths.cumsum() - lengths,
             lengths,
             np.concatenate([shard.domains for shard in shards]),
@@ -151,16 +150,14 @@ class LatentStore:
         return self._drawn[frames]
 
 
-def _read_shard(file: Path) -> LatentStore:
+def _read_shard(file: Path, scattered: bool) -> LatentStore:
     """One file, mapped. ValueError when it is something else."""
-    try:
-        with safe_open(file, framework="pt") as opened:  # torch maps the file, numpy reads it
-            arrays = {name: opened.get_tensor(name).numpy() for name in ARRAYS}
-            made_by = (opened.metadata() or {}).get("made_by", "")
-    except SafetensorError as error:
-        raise ValueError(f"{file} does not hold latents ({error}): pre-encode again") from error
-    lengths = arrays["lengths"]
-    return LatentStore(starts=lengths.cumsum() - lengths, made_by=made_by, **arrays)
+    arrays = mapped(file, scattered)
+    if missing := [name for name in ARRAYS if name not in arrays]:
+        raise ValueError(f"{file} has no {', '.join(missing)}: it does not hold latents")
+    mean, scale, lengths, domains = (arrays[name] for name in ARRAYS)
+    made_by = notes(file).get("made_by", "")
+    return LatentStore(mean, scale, lengths.cumsum() - lengths, lengths, domains, made_by)
 
 
 def _columns(rows: np.ndarray) -> Tensor:

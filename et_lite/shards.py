@@ -3,16 +3,17 @@
 Book: scale.
 """
 
-import ctypes
+import json
+import math
 import mmap
-import sys
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 import numpy as np
-from safetensors import SafetensorError, safe_open
+
+TYPES = {"F16": "<f2", "F32": "<f4", "I64": "<i8"}  # safetensors' names and numpy's
 
 
 class Spliced:
@@ -45,19 +46,6 @@ class Spliced:
         return found
 
 
-def scattered(mapped: np.ndarray) -> np.ndarray:
-    """The same array of a mapped file; the system now fetches the pages asked for and no others.
-
-    What it otherwise reads ahead, megabytes on some machines, a crop does not want.
-    """
-    if sys.platform == "linux":
-        start = mapped.ctypes.data // mmap.PAGESIZE * mmap.PAGESIZE
-        size = mapped.ctypes.data + mapped.nbytes - start
-        # Advice: where it is refused, all is as it was.
-        ctypes.CDLL(None).madvise(ctypes.c_void_p(start), ctypes.c_size_t(size), mmap.MADV_RANDOM)
-    return mapped
-
-
 @dataclass(frozen=True)
 class ClipGroup:
     """Clips of one domain by number, and the cumulated chance of each."""
@@ -79,8 +67,48 @@ class ClipGroup:
 
 def notes(file: Path) -> dict[str, str]:
     """What the header of a latents' file says beside its arrays. ValueError if it is damaged."""
+    return _header(file)[0].get("__metadata__", {})
+
+
+def mapped(file: Path, scattered: bool) -> dict[str, np.ndarray]:
+    """The arrays of a safetensors file, left in it. ValueError if it is damaged.
+
+    Where reads are `scattered`, the system fetches the pages asked for and no others. What it
+    reads ahead by itself, as it does for what the library maps, are megabytes on some machines.
+    """
+    header, begin = _header(file)
+    with open(file, "rb") as opened:
+        content = mmap.mmap(opened.fileno(), 0, access=mmap.ACCESS_READ)
+    if scattered and hasattr(content, "madvise"):
+        content.madvise(mmap.MADV_RANDOM)
     try:
-        with safe_open(file, framework="np") as opened:
-            return opened.metadata() or {}
-    except SafetensorError as error:
-        raise ValueError(f"{file} does not hold latents ({error}): remove it") from error
+        return {
+            name: np.frombuffer(
+                content,
+                TYPES[about["dtype"]],
+                math.prod(about["shape"]),
+                begin + about["data_offsets"][0],
+            ).reshape(about["shape"])
+            for name, about in header.items()
+            if name != "__metadata__"
+        }
+    except (KeyError, TypeError, ValueError) as error:
+        raise _damaged(file, error) from error
+
+
+def _header(file: Path) -> tuple[dict[str, Any], int]:
+    """The header of a safetensors file, and where its arrays begin: eight bytes say how far."""
+    with open(file, "rb") as opened:
+        size = int.from_bytes(opened.read(8), "little")
+        try:
+            if not 0 < size <= file.stat().st_size - 8:
+                raise ValueError(f"its header would have {size} bytes")
+            return dict(json.loads(opened.read(size))), 8 + size
+        except (TypeError, ValueError) as error:
+            raise _damaged(file, error) from error
+
+
+def _damaged(file: Path, error: Exception) -> ValueError:
+    return ValueError(
+        f"{file} does not hold latents ({error}): remove it and run et-lite preencode again"
+    )

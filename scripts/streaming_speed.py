@@ -26,7 +26,7 @@ from et_lite.config import PRESETS
 from et_lite.data import LatentStore
 from et_lite.preencoding import SHARD_BYTES
 from et_lite.runs import step_seeds
-from et_lite.shards import ClipGroup
+from et_lite.shards import ClipGroup, mapped
 from et_lite.storage import ASSETS, commit, machine, replace_between, write_json
 
 RESULTS = ASSETS.parent / "benchmarks" / "streaming.json"
@@ -77,7 +77,7 @@ def draw(folder: Path, batches: int, ahead: bool) -> dict[str, Any]:
     """
     torch.set_num_threads(1)
     if ahead:
-        data.scattered = lambda mapped: mapped
+        data.mapped = lambda file, scattered: mapped(file, False)
     config, start = PRESETS["paper"], so_far()
     store = LatentStore.load(folder)
     opened = (so_far() - start).tolist()
@@ -116,7 +116,7 @@ def page(found: dict[str, Any]) -> str:
         "the same, with the system reading ahead": ahead["cold"],
         "again, from memory": reading["warm"],
     }
-    lines = ["| a batch of 64 crops | median, ms | slowest, ms | of the processor, ms | MB, first |"]
+    lines = ["| a batch of 64 crops | median, ms | slowest, ms | processor, ms | first one, MB |"]
     lines.append("|---|---|---|---|---|")
     for label, taken in rows.items():
         wall, processor, read = zip(*taken, strict=True)
@@ -127,8 +127,12 @@ def page(found: dict[str, Any]) -> str:
     for clips, cell in found["draws"].items():
         lines.append(f"| {int(clips):,} | {1e3 * cell['numpy']:.1f} | {1e3 * cell['ours']:.2f} |")
     size = f"{reading['bytes'] / 1e9:.1f} GB in {reading['shards']} shards"
-    memory = f"{size}, opened in {reading['open'][0]:.2f} s; {len(reading['cold'])} batches from "
-    memory += f"the disk made the process {reading['grown']:.0f} MB larger."
+    _, processor, read = reading["open"]
+    memory = (
+        f"{size}, opened in {processor:.2f} s of the processor with {read:.0f} MB read; "
+        f"{len(reading['cold'])} batches from the disk made the process {reading['grown']:.0f} MB "
+        "larger."
+    )
     return "\n".join([*lines, "", memory, f"Commit {found['commit']}. {found['machine']}."])
 
 

@@ -6,10 +6,11 @@ from pathlib import Path
 import numpy as np
 import pytest
 import torch
+from safetensors.numpy import load_file, save_file
 
 from et_lite.data import LatentStore, corpus_clips
 from et_lite.layers import Posterior
-from et_lite.shards import ClipGroup, Spliced
+from et_lite.shards import ClipGroup, Spliced, mapped, notes
 
 
 def posterior(frames: int, value: float) -> Posterior:
@@ -142,19 +143,43 @@ def test_shards_are_mapped_and_not_read(tmp_path) -> None:
         assert own_memory() - before < 30_000
 
 
-def test_of_many_shards_no_page_is_read_ahead(tmp_path) -> None:
+def test_a_files_arrays_are_those_that_the_library_reads(tmp_path) -> None:
+    numbers, file = np.random.default_rng(0), tmp_path / "x.safetensors"
+    arrays = {
+        "mean": numbers.normal(size=(7, 3)).astype(np.float16),
+        "scale": numbers.normal(size=(5,)).astype(np.float32),
+        "lengths": numbers.integers(-9, 9, size=(2, 1, 2)),
+    }
+    save_file(arrays, file, metadata={"made_by": "me"})
+    assert notes(file) == {"made_by": "me"}
+    read, library = mapped(file, True), load_file(file)
+    assert read.keys() == library.keys() == arrays.keys()
+    for name, array in library.items():
+        assert read[name].dtype == array.dtype and np.array_equal(read[name], array)
+        assert not read[name].flags.writeable
+    whole = file.read_bytes()
+    for damaged in (b"", whole[:6], whole[:40], whole[:-1], whole.replace(b"F16", b"F17")):
+        file.write_bytes(damaged)
+        with pytest.raises(ValueError, match="does not hold latents"):
+            LatentStore.load(file)
+    save_file({"mean": arrays["mean"]}, file)
+    with pytest.raises(ValueError, match="has no scale, lengths, domains"):
+        LatentStore.load(file)
+
+
+@pytest.mark.parametrize("files", ["a", "ab"])
+def test_of_many_shards_no_page_is_read_ahead(tmp_path, files) -> None:
     values, numbers = np.zeros((4_000, 8), np.float16), (np.array([4_000]), np.array([0]))
-    for name in "ab":
-        LatentStore(values, values, np.zeros(1, int), *numbers).save(
-            tmp_path / f"{name}.safetensors"
-        )
+    for name in files:
+        one = LatentStore(values, values, np.zeros(1, int), *numbers)
+        one.save(tmp_path / f"{name}.safetensors")
     store, flags, name = LatentStore.load(tmp_path), defaultdict[str, set[str]](set), ""
     for line in Path("/proc/self/smaps").read_text().splitlines():
         if not line.split()[0].endswith(":"):  # a mapping begins, of a file or of none
             name = Path(line.split()[-1]).name
         elif line.startswith("VmFlags"):
             flags[name].update(line.split())
-    assert "rr" in flags["a.safetensors"] & flags["b.safetensors"]
+    assert all(("rr" in flags[f"{name}.safetensors"]) == (len(files) > 1) for name in files)
     assert not store.mean[3_000:].any()
 
 
