@@ -24,9 +24,8 @@ def step_seconds(results: dict[str, Any], batch: int) -> float:
     cell = results["parts"]["paper/et-greedy"]
     fixed = sum(value for part, _, value in cell["parts"] if part in FIXED)
     growing = sum(value for part, _, value in cell["parts"] if part not in FIXED)
-    # The clock that is read within a step takes time itself.
-    read = median(cell["alone"]) / median(cell["watched"])
-    return read * (fixed + growing * batch / MEASURED)
+    # Of steps in which no part was timed: the clock takes time itself.
+    return median(cell["alone"]) * (fixed + growing * batch / MEASURED) / (fixed + growing)
 
 
 def judged_share(results: dict[str, Any], batch: int) -> float:
@@ -46,20 +45,13 @@ def memory_bytes(results: dict[str, Any], batch: int) -> float:
     return low + (high - low) * (batch - first) / (second - first)
 
 
-def memory_shown(results: dict[str, Any], batch: int) -> str:
-    """Memory in gigabytes, where it was measured."""
-    if "memory" not in results:
-        return "not measured"
-    return f"{memory_bytes(results, batch) / 1e9:.1f}"
-
-
 def exchanged_bytes(config: TrainingConfig, weights: int) -> int:
     """What a process of several gives to the others in a step: gradients, and latents of its rows.
 
-    ET-greedy's losses want inner latents twice, those rebuilt, and as many rollouts as the horizon.
+    ET-greedy's losses want inner latents, those rebuilt, and as many rollouts as the horizon.
     """
     latents = config.batch * config.network.channels * config.frames
-    return 4 * (weights + latents * (3 + config.loss.horizon))
+    return 4 * (weights + latents * (2 + config.loss.horizon))
 
 
 def disk_bytes(config: TrainingConfig) -> float:
@@ -72,7 +64,7 @@ def plan(results: dict[str, Any], weights: int) -> str:
     config = preset("paper")
     batches = (MEASURED, config.batch)
     seconds = [step_seconds(results, batch) for batch in batches]
-    memory = [memory_shown(results, batch) for batch in batches]
+    memory = [f"{memory_bytes(results, batch) / 1e9:.1f}" for batch in batches]
     days = [config.steps * value / 86_400 for value in seconds]
     machine = results["parts"]["paper/et-greedy"]["machine"]
     rows = [
@@ -86,13 +78,14 @@ def plan(results: dict[str, Any], weights: int) -> str:
         f"| NVIDIA L40S, batch {config.batch}, as the paper reports | {paper:.2f} | not given | "
         f"{PAPER_HOURS / 24:.0f} |"
     )
+    steps = f"{config.steps:,}".replace(",", " ")
     share = [f"{judged_share(results, batch):.0%}" for batch in batches]
     return "\n".join(
         [
             *lines,
             "",
-            f"The whole run is {config.steps:,} steps. The thread is one of: {machine}. No GPU was "
-            "to be had for this page, so that there is no other row.",
+            f"The whole run is {steps} steps. The thread is one of: {machine}. No GPU was to be "
+            "had for this page, so that there is no other row.",
             "",
             f"The discriminator takes {share[0]} of the step with {MEASURED} clips, and would take "
             f"{share[1]} of one with {config.batch}.",
