@@ -19,6 +19,7 @@ from tqdm.auto import tqdm
 
 from et_lite.codec import Analysis, ElasticCodec
 from et_lite.config import ABLATIONS
+from et_lite.embeddings import load_embeddings
 from et_lite.evaluation import crops, evaluate
 from et_lite.methods.elastic_time import ElasticTime
 from et_lite.predictor import Predictor
@@ -168,7 +169,8 @@ def main() -> None:
         "command": "python scripts/ablations.py --corpus corpus",
         "corpus": file_hash(given.corpus / "manifest.csv"),
     }
-    evaluate(models, bar, given.run_dir, given.output, compared(models), card)
+    pairs, embeddings = compared(models), load_embeddings()
+    evaluate(models, bar, given.run_dir, given.output, pairs, card, embeddings)
 
 
 if __name__ == "__main__":

@@ -54,8 +54,9 @@ def add_card(app: Sphinx, page: str, template: str, context: dict[str, Any], doc
     base = published(app)
     if doc is None or not base:
         return
-    first = next((p for p in doc.findall(nodes.paragraph) if len(p.astext()) > 40), None)
-    said = " ".join(first.astext().split()) if first else str(app.config.html_title)
+    long = [p.astext() for p in doc.findall(nodes.paragraph) if len(p.astext()) > 40]
+    gives = [text for text in long if text.startswith("You get")]  # a chapter says so itself
+    said = " ".join([*gives, *long, str(app.config.html_title)][0].split())
     values = {
         "og:type": "article",
         "og:site_name": app.config.html_title,

@@ -76,6 +76,15 @@ def test_a_shared_link_says_what_the_page_is_about(tmp_path):
     assert f"/_static/{site_files.CARD}" in tags
 
 
+def test_a_shared_chapter_says_what_it_gives_and_not_what_it_needs(tmp_path):
+    document = new_document("chapter")
+    for text in ("You need a way to hear sound, and know what a vector is.", "You get an ear " * 4):
+        document += nodes.paragraph("", text)
+    context = {"title": "A chapter"}
+    site_files.add_card(app(tmp_path), "notebooks/01_latents", "page.html", context, document)
+    assert 'property="og:description" content="You get an ear' in context["metatags"]
+
+
 def test_the_card_has_the_size_that_networks_ask_for():
     file = Path(site_files.__file__).parents[1] / "_assets" / site_files.CARD
     header = file.read_bytes()[:24]
