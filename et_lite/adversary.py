@@ -1,5 +1,7 @@
 """The latent discriminator and its least-squares and feature-matching losses (book: training)."""
 
+from collections.abc import Callable
+
 import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
@@ -45,18 +47,26 @@ def generator_loss(fake: Tensor) -> Tensor:
     return (1 - fake).square().mean()
 
 
-def feature_matching_loss(real: list[Tensor], fake: list[Tensor]) -> Tensor:
-    """Σ over maps of mean |fake − real| / mean |real|, floor 1e-6; real ones take no gradient."""
+def feature_matching_loss(
+    real: list[Tensor],
+    fake: list[Tensor],
+    share: Callable[[Tensor], Tensor] = lambda total: total,
+) -> Tensor:
+    """Σ over maps of mean |fake − real| / mean |real|, floor 1e-6; real ones take no gradient.
+
+    `share` makes the mean over processes of a total, where several hold parts of the batch.
+    """
     # Maps stay in the precision they come in: their difference keeps its sign there, and nothing
     # else of it is in the gradient.
     terms = [
-        _total(f - r.detach()) / _total(r.detach()).clamp_min(1e-6 * r.numel())
+        share(_total(f - r.detach())) / share(_total(r.detach())).clamp_min(1e-6 * r.numel())
         for r, f in zip(real, fake, strict=True)
     ]
     return torch.stack(terms).sum()
 
 
 def _total(maps: Tensor) -> Tensor:
-    """Sum of the magnitudes of maps (B, …), in float32 over clips."""
+    """Sum of the magnitudes of maps (B, …), in float32 or better over clips."""
     # A clip's own sum in the maps' precision: asked for float32 at once, bf16 maps are copied.
-    return maps.abs().flatten(1).sum(dim=1).sum(dtype=torch.float32)
+    kept = torch.promote_types(maps.dtype, torch.float32)
+    return maps.abs().flatten(1).sum(dim=1).sum(dtype=kept)

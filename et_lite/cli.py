@@ -4,11 +4,11 @@ import argparse
 import os
 import sys
 from collections.abc import Sequence
-from dataclasses import replace
 from pathlib import Path
 from typing import NoReturn
 
-from et_lite.config import ABLATIONS, BASE_PRESETS, PHASE_PRESETS, PRESETS, SYSTEMS, preset
+from et_lite import commands
+from et_lite.config import ABLATIONS, BASE_PRESETS, PRESETS, SYSTEMS
 
 SOLVER_HELP = "how frames are chosen: greedy, dp, agglomerative, uniform or random"
 
@@ -39,9 +39,9 @@ class _Parser(argparse.ArgumentParser):
 
 def _parser() -> argparse.ArgumentParser:
     parser = _Parser(prog="et-lite", description=__doc__)
-    commands = parser.add_subparsers(required=True, metavar="COMMAND")
+    choose = parser.add_subparsers(required=True, metavar="COMMAND")
 
-    add = commands.add_parser("compress", help="sound file to elastic payload (.etp)")
+    add = choose.add_parser("compress", help="sound file to elastic payload (.etp)")
     add.add_argument("input", type=Path, help="WAV, FLAC, OGG or MP3")
     add.add_argument("-o", "--output", type=Path, help="payload to write; default INPUT.etp")
     add.add_argument("--keep", type=float, default=0.5, help="kept fraction of frames, over 0 to 1")
@@ -50,19 +50,19 @@ def _parser() -> argparse.ArgumentParser:
     add.add_argument(
         "--precision", default="float16", help="of the kept frames: float16 or float32"
     )
-    add.set_defaults(run=_compress)
+    add.set_defaults(run=commands.compress)
 
-    add = commands.add_parser("decompress", help="elastic payload to sound file")
+    add = choose.add_parser("decompress", help="elastic payload to sound file")
     add.add_argument("input", type=Path, help=".etp file")
     add.add_argument("-o", "--output", type=Path, help="sound to write; default INPUT.decoded.wav")
     add.add_argument("--model", help="path without suffix, for a model that is not shipped")
-    add.set_defaults(run=_decompress)
+    add.set_defaults(run=commands.decompress)
 
-    add = commands.add_parser("info", help="what a payload holds")
+    add = choose.add_parser("info", help="what a payload holds")
     add.add_argument("input", type=Path, help=".etp file")
-    add.set_defaults(run=_info)
+    add.set_defaults(run=commands.info)
 
-    add = commands.add_parser("train-base", help="train the bundled autoencoder on a corpus")
+    add = choose.add_parser("train-base", help="train the bundled autoencoder on a corpus")
     add.add_argument("corpus", type=Path, help="folder that scripts/build_corpus.py made")
     add.add_argument("--preset", choices=sorted(BASE_PRESETS), default="cpu")
     add.add_argument("--steps", type=_positive, help="of the autoencoder, instead of the preset's")
@@ -70,32 +70,41 @@ def _parser() -> argparse.ArgumentParser:
     add.add_argument("--seed", type=int, default=0)
     add.add_argument("--run-dir", type=Path, default=Path("runs"), help="checkpoints and logs")
     add.add_argument("-o", "--output", type=Path, default=Path("assets/weights"), help="folder")
-    add.set_defaults(run=_train_base)
+    add.set_defaults(run=commands.train_base)
 
-    add = commands.add_parser("preencode", help="corpus to latents for training")
-    add.add_argument("corpus", type=Path, help="folder that scripts/build_corpus.py made")
-    add.add_argument("-o", "--output", type=Path, required=True, help=".safetensors to write")
+    add = choose.add_parser("preencode", help="sounds to latents for training")
+    add.add_argument("source", type=Path, help="folder of sound files, or a corpus")
+    add.add_argument(
+        "-o", "--output", type=Path, required=True, help="folder of shards; one .safetensors file"
+    )
     add.add_argument("--autoencoder", default="spectral-vae")
-    add.add_argument("--split", choices=("train", "valid", "test"), default="train")
-    add.add_argument("--minutes", type=float, default=600, help="at most so many a domain")
-    add.add_argument("--sets", nargs="+", default=(), help="sets of the manifest; default all")
-    add.add_argument("--longest", type=float, default=30, help="seconds that a file gives at once")
-    add.add_argument("--free", action="store_true", help="only CC0, CC-BY and CC-BY-SA files")
-    add.set_defaults(run=_preencode)
+    add.add_argument("--workers", type=_positive, default=1, help="processes, each with a network")
+    add.add_argument(
+        "--longest", type=float, help="seconds encoded at once; default 300, of a corpus 30"
+    )
+    add.add_argument("--domain", default="music", help="of files in no folder called as one")
+    only = add.add_argument_group("of a corpus that scripts/build_corpus.py made")
+    only.add_argument("--split", choices=("train", "valid", "test"), default="train")
+    only.add_argument("--minutes", type=float, default=600, help="at most so many a domain")
+    only.add_argument("--sets", nargs="+", default=(), help="sets of the manifest; default all")
+    only.add_argument("--free", action="store_true", help="only CC0, CC-BY and CC-BY-SA files")
+    add.set_defaults(run=commands.preencode)
 
-    add = commands.add_parser("train", help="train a method on pre-encoded latents")
+    add = choose.add_parser("train", help="train a method on pre-encoded latents")
     add.add_argument("latents", type=Path, help="a .safetensors file, or a folder of them")
     add.add_argument("--valid", type=Path, help="other latents, whose error is logged on the way")
     add.add_argument("-o", "--output", type=Path, required=True, help="weights, without suffix")
     add.add_argument("--preset", choices=sorted(PRESETS), default="lite")
     add.add_argument("--system", choices=sorted({**SYSTEMS, **ABLATIONS}), default="et-greedy")
     add.add_argument("--steps", type=_positive, help="instead of the preset's")
+    add.add_argument("--batch", type=_positive, help="clips a step, instead of the preset's")
     add.add_argument("--seed", type=int, default=0)
+    add.add_argument("--compile", action="store_true", help="torch.compile: for long runs on a GPU")
     add.add_argument("--autoencoder", default="spectral-vae", help="that made the latents")
     add.add_argument("--run-dir", type=Path, help="checkpoint and log; default runs/OUTPUT")
-    add.set_defaults(run=_train)
+    add.set_defaults(run=commands.train)
 
-    add = commands.add_parser("evaluate", help="models on evaluation crops, to tidy tables")
+    add = choose.add_parser("evaluate", help="models on evaluation crops, to tidy tables")
     source = add.add_mutually_exclusive_group()
     source.add_argument("--corpus", type=Path, default=Path("corpus"), help="has the test sets")
     source.add_argument("--quick", action="store_true", help="the shipped crops, without a corpus")
@@ -111,12 +120,12 @@ def _parser() -> argparse.ArgumentParser:
     add.add_argument("--crops", type=_positive, help="so many a domain instead of all")
     add.add_argument("--run-dir", type=Path, default=Path("runs/evaluate"), help="what is measured")
     add.add_argument("-o", "--output", type=Path, help="folder; default that of --run-dir")
-    add.set_defaults(run=_evaluate)
+    add.set_defaults(run=commands.evaluate)
 
-    add = commands.add_parser("demo", help="a page on this machine for your own sound")
+    add = choose.add_parser("demo", help="a page on this machine for your own sound")
     add.add_argument("--port", type=_positive, default=7860)
     add.add_argument("--book", type=Path, help="built book to serve too; the demo is at /demo then")
-    add.set_defaults(run=_demo)
+    add.set_defaults(run=commands.demo)
     return parser
 
 
@@ -125,163 +134,6 @@ def _positive(text: str) -> int:
     if not text.isdigit() or int(text) < 1:
         raise argparse.ArgumentTypeError(f"{text!r} is not a whole number of at least 1")
     return int(text)
-
-
-# Imports stand inside the commands: `--help` and a wrong option should answer at once.
-
-
-def _compress(given: argparse.Namespace) -> None:
-    from et_lite import audio
-    from et_lite.codec import ElasticCodec
-    from et_lite.segments import kept_length
-    from et_lite.solvers import SOLVERS
-
-    kept_length(1, given.keep)  # refuse a bad fraction before any file is read
-    wave, rate = audio.read(given.input)
-    codec = ElasticCodec.from_pretrained(given.model)
-    payload = codec.compress(wave, rate, given.keep, given.solver)
-    payload.save(given.output or given.input.with_suffix(".etp"), given.precision)
-    if not payload.reached:
-        other = "--solver dp or agglomerative" if payload.solver in SOLVERS else "another model"
-        print(
-            f"et-lite: {payload.solver} reached {payload.kept} of {payload.frames} frames, "
-            f"not the {payload.requested} asked for: use {other} for that",
-            file=sys.stderr,
-        )
-
-
-def _decompress(given: argparse.Namespace) -> None:
-    from et_lite import audio
-    from et_lite.codec import ElasticCodec
-    from et_lite.payload import ElasticPayload
-
-    payload = ElasticPayload.load(given.input)
-    codec = ElasticCodec.from_pretrained(given.model or Path(payload.model).name)
-    output = given.output or given.input.with_suffix(".decoded.wav")
-    audio.write(output, codec.decompress(payload), payload.sample_rate)
-
-
-def _info(given: argparse.Namespace) -> None:
-    from et_lite.payload import ElasticPayload
-
-    payload = ElasticPayload.load(given.input)
-    for name, value in payload.facts(given.input.stat().st_size).items():
-        print(f"{name:<17} {value}")
-
-
-def _train_base(given: argparse.Namespace) -> None:
-    from et_lite.base_training import train_base, train_phase
-
-    base = replace(BASE_PRESETS[given.preset], seed=given.seed)
-    base = base if given.steps is None else replace(base, steps=given.steps)
-    phase = replace(PHASE_PRESETS[given.preset], seed=given.seed)
-    phase = phase if given.phase_steps is None else replace(phase, steps=given.phase_steps)
-    weights = given.output / "spectral-vae"
-    train_base(base, given.corpus, given.run_dir / "base", weights)
-    train_phase(phase, weights, given.corpus, given.run_dir / "phase", given.output / "phase-head")
-
-
-def _preencode(given: argparse.Namespace) -> None:
-    import torch
-    from tqdm.auto import tqdm
-
-    from et_lite.autoencoders import load_autoencoder
-    from et_lite.data import LatentStore, corpus_clips
-
-    autoencoder = load_autoencoder(given.autoencoder)
-    rate = autoencoder.sample_rate
-    limits = (given.minutes, rate, given.sets, given.free, given.longest)
-    clips = corpus_clips(given.corpus, given.split, *limits)
-    encoded = (
-        (domain, autoencoder.encode(torch.from_numpy(wave)[None]))
-        for domain, wave in tqdm(clips, disable=None, unit="clip")
-    )
-    LatentStore.collect(encoded, autoencoder.identity).save(given.output)
-
-
-def _train(given: argparse.Namespace) -> None:
-    from et_lite.autoencoders import load_autoencoder
-    from et_lite.data import LatentStore
-    from et_lite.runs import last_values
-    from et_lite.training import publish, train
-
-    config = preset(given.preset, given.system, seed=given.seed)
-    config = config if given.steps is None else replace(config, steps=given.steps)
-    base, store = load_autoencoder(given.autoencoder), LatentStore.load(given.latents)
-    valid = None if given.valid is None else LatentStore.load(given.valid)
-    for path, latents in ((given.latents, store), (given.valid, valid)):
-        if latents is not None and latents.made_by != base.identity:
-            raise ValueError(
-                f"{path} was encoded by another autoencoder than {base.name}: "
-                "run et-lite preencode again"
-            )
-    run = given.run_dir or Path("runs") / given.output.name
-    method = train(config, store, run, valid=valid)
-    data = f"{given.latents.name} {store.digest()[:16]}"
-    identity = {"name": base.name, "sha256": base.identity}
-    publish(method, given.output, identity, data, last_values(run))
-
-
-def _evaluate(given: argparse.Namespace) -> None:
-    # FAD's eigenvalues are of small matrices too; read when numpy is loaded.
-    os.environ.setdefault("OPENBLAS_NUM_THREADS", "1")
-    import torch
-    from tqdm.auto import tqdm
-
-    from et_lite.embeddings import EMBEDDING_OF, load_embeddings
-    from et_lite.evaluation import crops, evaluate
-    from et_lite.fad_toolkit import load_toolkit
-    from et_lite.runs import prepare_cpu
-    from et_lite.storage import file_hash
-    from et_lite.sweep import KEEPS, RATE, load_models
-    from et_lite.testsets import SETS, by_set, open_sets
-
-    torch.set_num_threads(1)  # small products on several threads only wait for each other
-    prepare_cpu()
-    sets = open_sets(given.set, RATE, given.seconds, given.crops) if given.set else None
-    corpus = None if given.quick or sets else given.corpus
-    models = load_models(given.models, given.keep or KEEPS, given.solver, not given.latents_only)
-    embeddings = None
-    if not (given.no_fad or given.latents_only):
-        kinds = {SETS[name].kind for name in sets.card} if sets else set(EMBEDDING_OF)
-        embeddings = load_toolkit(kinds) if given.fad == "fadtk" else load_embeddings()
-        embeddings = by_set(embeddings, list(sets.card)) if sets else embeddings
-    count, chosen = (sets.total, sets.crops) if sets else crops(corpus, given.crops)
-    name = "evaluation" + "_quick" * given.quick + "_sets" * bool(sets)
-    name += "_latents" * given.latents_only
-    card = {
-        "command": _command(given, [model.codec.name for model in models]),
-        "corpus": corpus and file_hash(corpus / "manifest.csv"),
-        **({"sets": sets.card} if sets else {}),
-    }
-    bar = tqdm(chosen, name, total=count, unit="crop", disable=None)
-    output = (given.output or given.run_dir) / name
-    pairs = [(a, b) for a, b in given.pair]
-    evaluate(models, bar, given.run_dir, output, pairs, card, embeddings, sets and sets.source)
-
-
-def _demo(given: argparse.Namespace) -> None:
-    from et_lite.demo import serve
-
-    serve(given.port, given.book)
-
-
-def _command(given: argparse.Namespace, models: Sequence[str]) -> str:
-    """The evaluation again, without the paths of this machine."""
-    words = ["et-lite evaluate", "--quick" if given.quick else "--corpus corpus"]
-    if given.set:
-        words[1:] = ["--set", *(f"{text.partition('=')[0]}=DIR" for text in given.set)]
-        words += ["--seconds", f"{given.seconds:g}"]
-    words += ["--models", *models]
-    for option in ("keep", "solver"):
-        values = getattr(given, option)
-        words += [f"--{option}", *map(str, values)] if values else []
-    words += [f"--pair {first} {second}" for first, second in given.pair]
-    words += ["--no-fad"] if given.no_fad else []
-    words += ["--fad fadtk"] if given.fad == "fadtk" else []
-    words += ["--latents-only"] if given.latents_only else []
-    words += [f"--crops {given.crops}"] if given.crops else []
-    return " ".join(words)
 
 
 if __name__ == "__main__":

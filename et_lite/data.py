@@ -2,22 +2,23 @@
 
 import csv
 import hashlib
-from collections.abc import Iterable, Iterator, Sequence
-from dataclasses import dataclass, replace
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, field, replace
 from itertools import groupby
 from pathlib import Path
 
 import numpy as np
 import torch
-from safetensors import SafetensorError, safe_open
 from safetensors.numpy import save_file
 from torch import Tensor
 
 from et_lite.layers import Posterior
+from et_lite.shards import ClipGroup, Spliced, mapped, notes
 from et_lite.storage import atomic_path
 
 DOMAINS = ("music", "speech", "effects")
 ARRAYS = ("mean", "scale", "lengths", "domains")
+CORPUS_RATE = 22_050  # hertz, of all that scripts/build_corpus.py stores
 EVALUATION_SECONDS = 10
 GAP_SECONDS, SHORTEST, LONGEST = 0.2, 10.0, 30.0  # seconds of a joined clip, and between files
 
@@ -30,12 +31,13 @@ class LatentStore:
     the identity of the autoencoder they belong to.
     """
 
-    mean: np.ndarray
-    scale: np.ndarray
+    mean: np.ndarray | Spliced
+    scale: np.ndarray | Spliced
     starts: np.ndarray
     lengths: np.ndarray
     domains: np.ndarray
     made_by: str = ""
+    _drawn: dict[int, list[ClipGroup]] = field(init=False, repr=False, default_factory=dict)
 
     @classmethod
     def collect(cls, clips: Iterable[tuple[str, Posterior]], made_by: str = "") -> "LatentStore":
@@ -60,35 +62,47 @@ class LatentStore:
 
     @classmethod
     def load(cls, path: str | Path) -> "LatentStore":
-        """Read one file or every shard of a folder. ValueError for none, or no such thing."""
+        """One file or every shard of a folder, mapped into memory and not read (book: scale).
+
+        ValueError for none, or no such thing.
+        """
         path = Path(path)
         files = sorted(path.glob("[!.]*.safetensors")) if path.is_dir() else [path]
         if not files or not files[0].exists():
             raise ValueError(
                 f"{path} holds no latents (*.safetensors): run et-lite preencode first"
             )
-        shards, makers = zip(*[_read_shard(file) for file in files], strict=True)
-        if len(set(makers)) > 1:
+        shards = [_read_shard(file, scattered=len(files) > 1) for file in files]
+        if len({shard.made_by for shard in shards}) > 1:
             raise ValueError(f"{path} holds latents of several autoencoders: keep those of one")
-        # One shard stays where it is, mapped into memory; several are read into one.
-        joined = {
-            name: shards[0][name] if len(shards) == 1 else np.concatenate([s[name] for s in shards])
-            for name in ARRAYS
-        }
-        lengths = joined["lengths"]
-        return cls(starts=lengths.cumsum() - lengths, made_by=makers[0], **joined)
+        if len(shards) == 1:
+            return shards[0]
+        digest = "".join(
+            notes(file).get("digest") or shard.digest()
+            for file, shard in zip(files, shards, strict=True)
+        )
+        lengths = np.concatenate([shard.lengths for shard in shards])
+        return cls(
+            Spliced([np.asarray(shard.mean) for shard in shards], digest),
+            Spliced([np.asarray(shard.scale) for shard in shards], digest),
+            lengths.cumsum() - lengths,
+            lengths,
+            np.concatenate([shard.domains for shard in shards]),
+            shards[0].made_by,
+        )
 
-    def save(self, path: str | Path) -> None:
-        """Write one safetensors file."""
+    def save(self, path: str | Path, beside: Mapping[str, str] | None = None) -> None:
+        """Write one safetensors file, with further `notes` in its header."""
         arrays = {name: np.ascontiguousarray(getattr(self, name)) for name in ARRAYS}
         with atomic_path(path) as temporary:
-            save_file(arrays, temporary, metadata={"made_by": self.made_by})
+            save_file(arrays, temporary, metadata={"made_by": self.made_by, **(beside or {})})
 
     def digest(self) -> str:
         """SHA-256 over all that training reads, to tell one set of latents from another."""
         digest = hashlib.sha256(self.made_by.encode())
-        for name in ARRAYS:
-            digest.update(np.ascontiguousarray(getattr(self, name)).data)
+        for array in (getattr(self, name) for name in ARRAYS):
+            spliced = isinstance(array, Spliced)
+            digest.update(array.digest.encode() if spliced else np.ascontiguousarray(array).data)
         return digest.hexdigest()
 
     def of(self, domain: str) -> "LatentStore":
@@ -110,32 +124,40 @@ class LatentStore:
         Domains are drawn evenly and clips by length, so that speech, which comes in many short
         files, is heard as often as music. ValueError when no clip is long enough.
         """
-        groups = [np.flatnonzero((self.domains == d) & (self.lengths >= frames)) for d in range(3)]
-        groups = [g for g in groups if len(g)]
-        if not groups:
-            raise ValueError(
-                f"no clip has {frames} latent frames (the longest has {self.lengths.max()}): "
-                "train with fewer frames or pre-encode longer files"
-            )
+        groups = self._groups(frames)
         chosen = []
         for group in (groups[i] for i in numbers.integers(len(groups), size=size)):
-            weights = (self.lengths[group] - frames + 1).astype(float)
-            clip = numbers.choice(group, p=weights / weights.sum())
+            clip = group.draw(numbers)
             first = self.starts[clip] + numbers.integers(self.lengths[clip] - frames + 1)
             chosen.append(np.arange(first, first + frames))
         rows = np.stack(chosen)
         posterior = Posterior(_columns(self.mean[rows]), _columns(self.scale[rows]))
         return posterior.sample(noise)
 
+    def _groups(self, frames: int) -> list[ClipGroup]:
+        """The clips of each domain that are long enough; made once, as they may be millions."""
+        if frames not in self._drawn:
+            places = self.lengths - frames + 1
+            chosen = [np.flatnonzero((self.domains == d) & (places > 0)) for d in range(3)]
+            self._drawn[frames] = [
+                ClipGroup.of(clips, places[clips]) for clips in chosen if len(clips)
+            ]
+        if not self._drawn[frames]:
+            raise ValueError(
+                f"no clip has {frames} latent frames (the longest has {self.lengths.max()}): "
+                "train with fewer frames or pre-encode longer files"
+            )
+        return self._drawn[frames]
 
-def _read_shard(file: Path) -> tuple[dict[str, np.ndarray], str]:
-    """The arrays of one file and the autoencoder that made them."""
-    try:
-        with safe_open(file, framework="pt") as opened:  # torch maps the file, numpy reads it
-            arrays = {name: opened.get_tensor(name).numpy() for name in ARRAYS}
-            return arrays, (opened.metadata() or {}).get("made_by", "")
-    except SafetensorError as error:
-        raise ValueError(f"{file} does not hold latents ({error}): pre-encode again") from error
+
+def _read_shard(file: Path, scattered: bool) -> LatentStore:
+    """One file, mapped. ValueError when it is something else."""
+    arrays = mapped(file, scattered)
+    if missing := [name for name in ARRAYS if name not in arrays]:
+        raise ValueError(f"{file} has no {', '.join(missing)}: it does not hold latents")
+    mean, scale, lengths, domains = (arrays[name] for name in ARRAYS)
+    made_by = notes(file).get("made_by", "")
+    return LatentStore(mean, scale, lengths.cumsum() - lengths, lengths, domains, made_by)
 
 
 def _columns(rows: np.ndarray) -> Tensor:

@@ -22,6 +22,7 @@ from et_lite.adversary import (
 from et_lite.config import TrainingConfig, to_dict
 from et_lite.data import LatentStore
 from et_lite.methods import ReBottleneck, Stage, TrainingPass, build
+from et_lite.parallel import Processes
 from et_lite.runs import (
     MetricsLog,
     autocast,
@@ -42,12 +43,22 @@ VALIDATION_KEEPS = (0.5, 1.0)  # with and without dropping, as in Bralios et al.
 class Trainer:
     """The state of a run: method, discriminator, optimisers and the number of steps done."""
 
-    def __init__(self, config: TrainingConfig, store: LatentStore) -> None:
+    def __init__(
+        self,
+        config: TrainingConfig,
+        store: LatentStore,
+        processes: Processes | None = None,
+        compiled: bool = False,
+    ) -> None:
         self.config, self.store, self.done = config, store, 0
-        self.device = torch.device("cuda" if torch.cuda.is_available() else "cpu")
+        self.processes, self.compiled = processes or Processes(), compiled
+        self.rows, self.device = self.processes.rows(config.batch), self.processes.device
         prepare_cpu()
         torch.manual_seed(config.seed)
         self.method = build(config).to(self.device)
+        # Errors relative to a variance over the batch are computed everywhere from everyone's
+        # latents, which are small.
+        self.method.whole = self.processes.gather  # type: ignore[method-assign]
         self._begin(self.method.stage(0.0))
 
     def _begin(self, stage: Stage) -> None:
@@ -57,6 +68,13 @@ class Trainer:
             part.requires_grad_(name not in stage.frozen)
         self.method.zero_grad()  # a frozen part that held a gradient would still be stepped
         self.discriminator = LatentDiscriminator(self.config.discriminator).to(self.device)
+        if self.compiled:
+            import torch._functorch.config as functorch
+
+            # A step goes back twice through one graph, which must keep its buffers for that.
+            functorch.donated_buffer = False
+            for network in (self.method.encoder, self.method.decoder, self.discriminator):
+                network.compile()
         self.main = optimisers(self.method, settings)
         self.against = torch.optim.AdamW(
             self.discriminator.parameters(),
@@ -72,8 +90,9 @@ class Trainer:
             self._begin(stage)
         self._set_rates(stage.passed(progress))
         numbers, noise = step_seeds(c.seed, self.done)
-        x = self.store.batch(numbers, noise, c.batch, c.frames).to(self.device)
-        targets = self.method.draw_targets(numbers, c.batch, c.frames, progress)
+        x = self.store.batch(numbers, noise, c.batch, c.frames)[self.rows].to(self.device)
+        targets = self.method.draw_targets(numbers, c.batch, c.frames, progress)[self.rows]
+        self.processes.pass_by(noise, x)
         with autocast(self.device):
             result = self.method.training_pass(x, targets, noise)
         judged = self._discriminator_step(x, result.rebuilt.detach())
@@ -86,7 +105,8 @@ class Trainer:
             loss = discriminator_loss(self.discriminator(real)[0], self.discriminator(fake)[0])
         self.against.zero_grad()
         loss.backward()
-        parameters = self.discriminator.parameters()
+        parameters = list(self.discriminator.parameters())
+        self.processes.average(parameters)
         nn.utils.clip_grad_norm_(parameters, self.config.optimiser.clip_norm)
         self.against.step()
         return loss.detach()
@@ -100,10 +120,11 @@ class Trainer:
             verdict, fake = self.discriminator(result.rebuilt)
             with torch.no_grad():
                 real = self.discriminator(x)[1]
+            matched = feature_matching_loss(real, fake, self.processes.mean)
             terms = {
                 "reconstruction": weights.reconstruction * (result.rebuilt - x).square().mean(),
                 "adversarial": weights.adversarial * generator_loss(verdict),
-                "feature_matching": weights.feature_matching * feature_matching_loss(real, fake),
+                "feature_matching": weights.feature_matching * matched,
                 "kl": weights.kl * result.kl,
                 **result.terms,
             }
@@ -115,6 +136,7 @@ class Trainer:
         if auxiliary:
             own = self.method.auxiliary_parameters()
             torch.stack(auxiliary).sum().backward(inputs=own)
+        self.processes.average(self.method.parameters())
         nn.utils.clip_grad_norm_(self.method.parameters(), self.config.optimiser.clip_norm)
         for optimiser in self.main:
             optimiser.step()
@@ -154,32 +176,43 @@ def train(
     save_every: int = 100,
     log_every: int = 20,
     valid: LatentStore | None = None,
+    processes: Processes | None = None,
+    compiled: bool = False,
 ) -> ReBottleneck:
     """Train to `config.steps`, resuming from `run` when it holds a checkpoint (book: training).
 
-    Clips of `valid` are rebuilt whenever the run is saved, and their error is logged.
+    Clips of `valid` are rebuilt whenever the run is saved, and their error is logged. Of several
+    `processes` the first writes; a run may go on with another number of them. `compiled` networks
+    take minutes to begin, and other roundings.
     """
-    trainer = Trainer(config, store)
+    trainer = Trainer(config, store, processes, compiled)
+    processes = trainer.processes
     identity = {"config": to_dict(config), "data": store.digest()}
     if state := load_checkpoint(run, identity):
         trainer.load(state)
-    log = MetricsLog(run, trainer.done)
+    processes.wait()  # until all have read, for the first may write now
+    log = MetricsLog(run, trainer.done) if processes.first else None
     unseen = None
     if valid is not None:
         unseen = valid.batch(*step_seeds(0, 0), VALIDATION_CLIPS, config.frames)
-    bar = tqdm(initial=trainer.done, total=config.steps, disable=None, desc=config.method)
+    hidden = None if processes.first else True
+    bar = tqdm(initial=trainer.done, total=config.steps, disable=hidden, desc=config.method)
     while trainer.done < config.steps:
         losses = trainer.step()
         bar.update()
         last = trainer.done == config.steps
         if trainer.done % log_every == 0 or last:
-            log.write(trainer.done, {name: value.item() for name, value in losses.items()})
-        if trainer.done % save_every == 0 or last:
+            losses = processes.means(losses)
+            if log is not None:
+                log.write(trainer.done, {name: value.item() for name, value in losses.items()})
+        if log is not None and (trainer.done % save_every == 0 or last):
             if unseen is not None:
                 log.write(trainer.done, validation_errors(trainer.method, unseen))
             save_checkpoint(run, trainer.state(), identity)
     bar.close()
-    log.close()
+    if log is not None:
+        log.close()
+    processes.wait()
     return trainer.method.cpu()  # where the codec works
 
 

@@ -8,12 +8,15 @@ that was stopped goes on where it was; `--only` names some of it.
 
 import argparse
 import json
+import resource
 import sys
 import time
 from collections import defaultdict
 from collections.abc import Callable, Iterator
 from contextlib import ExitStack, contextmanager
+from dataclasses import replace
 from functools import partial
+from multiprocessing import get_context
 from pathlib import Path
 from statistics import median
 from typing import Any
@@ -36,6 +39,7 @@ BEGIN, END = "<!-- tables: written by scripts/training_speed.py -->", "<!-- end 
 BATCH = {"lite": None, "medium": 4, "paper": 4}  # None: the preset's own
 WARM = {"lite": 4, "medium": 3, "paper": 1}  # steps until memory has grown to what a step takes
 STEPS = {"lite": 7, "medium": 5, "paper": 3}
+MEMORY = {"lite": (32,), "medium": (4,), "paper": (4, 16)}  # batches whose memory is measured
 LATE = 0.9  # how much of the training is over, so that learning rates are small
 STAGES = {"codecslime": {"codecslime, melt": 0.2, "codecslime, cool": 0.7}}
 PLAIN = {"plain, float32": (PlainTrainer, False), "plain, bf16": (PlainTrainer, True)}
@@ -108,6 +112,26 @@ def plain_and_ours(store: LatentStore, name: str, system: str) -> Cell:
             with precision(bf16):
                 taken[row].append(seconds(trainers[row].step))
     return {row: times[WARM[name] :] for row, times in taken.items()}
+
+
+def memory_of_a_step(store: LatentStore, name: str, batch: int) -> Cell:
+    """The most memory that a training takes, in a process of its own."""
+    with get_context("spawn").Pool(1) as pool:
+        return {"bytes": pool.apply(peak_bytes, (store, name, batch))}
+
+
+def peak_bytes(store: LatentStore, name: str, batch: int) -> int:
+    """Memory at the worst moment of two steps, the second with all optimisers' states.
+
+    Of the device where there is one, else of the process with its libraries.
+    """
+    torch.set_num_threads(1)
+    trainer = Trainer(replace(configuration(name, "et-greedy"), batch=batch), store)
+    for _ in range(2):
+        trainer.step()
+    if torch.cuda.is_available():
+        return torch.cuda.max_memory_allocated()
+    return 1024 * resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
 
 
 class Parts:
@@ -283,8 +307,15 @@ def plain_table(cells: dict[str, Cell]) -> str:
     return "\n".join(lines)
 
 
+def memory_table(cells: dict[str, Cell]) -> str:
+    """Gigabytes that a training takes."""
+    lines = ["| preset, batch | memory, GB |", "|---|---|"]
+    lines += [f"| {key.replace('/', ', ')} | {c['bytes'] / 1e9:.2f} |" for key, c in cells.items()]
+    return "\n".join(lines)
+
+
 def plan() -> dict[str, dict[str, Callable[[LatentStore], Cell]]]:
-    """Every cell of the three tables, and how it is measured."""
+    """Every cell of the tables, and how it is measured."""
     two = [("lite", "et-greedy"), ("paper", "et-greedy")]
     rows = [(row, s) for s in SYSTEMS for row in STAGES.get(s, {s: LATE})]
     return {
@@ -295,6 +326,11 @@ def plan() -> dict[str, dict[str, Callable[[LatentStore], Cell]]]:
             for name in PRESETS
             for row, s in rows
         },
+        "memory": {
+            f"{name}/{batch}": partial(memory_of_a_step, name=name, batch=batch)
+            for name, batches in MEMORY.items()
+            for batch in batches
+        },
     }
 
 
@@ -302,6 +338,7 @@ TABLES = {
     "plain": ("Before and after", plain_table),
     "parts": ("Where the time of a step goes", parts_table),
     "systems": ("Steps a second of every system", systems_table),
+    "memory": ("Memory of a training", memory_table),
 }
 
 
@@ -325,15 +362,17 @@ def main() -> None:
     store = LatentStore.load(given.latents)
     made = {"command": " ".join(["python", *sys.argv]), "commit": commit(), "machine": machine()}
     made["latents"] = store.digest()
-    results: dict[str, dict[str, Cell]] = {}
+    # What is not asked for stays as it was.
+    results: dict[str, dict[str, Cell]] = json.loads(RESULTS.read_text(encoding="utf-8"))
     for table, cells in plan().items():
+        if table not in given.only:
+            continue
         results[table] = {}
         for key, measure in tqdm(cells.items(), table, disable=None):
             file = given.runs / table / f"{key.replace('/', ' ')}.json"
-            if table in given.only and not file.exists():
+            if not file.exists():
                 write_json(file, {**made, **measure(store)})
-            if file.exists():
-                results[table][key] = json.loads(file.read_text())
+            results[table][key] = json.loads(file.read_text())
     write_json(RESULTS, results)
     replace_between(RESULTS.with_suffix(".md"), BEGIN, END, page(results))
 

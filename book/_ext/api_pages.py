@@ -32,6 +32,7 @@ TEACHES = {
     "evaluation": "notebooks/07_systems",
     "sweep": "notebooks/08_sweep",
     "your own autoencoder": "notebooks/10_your_autoencoder",
+    "scale": "book/scale",
 }
 
 

@@ -1,13 +1,16 @@
 """Latent stores and the clips they are made from."""
 
+from collections import defaultdict
 from pathlib import Path
 
 import numpy as np
 import pytest
 import torch
+from safetensors.numpy import load_file, save_file
 
 from et_lite.data import LatentStore, corpus_clips
 from et_lite.layers import Posterior
+from et_lite.shards import ClipGroup, Spliced, mapped, notes
 
 
 def posterior(frames: int, value: float) -> Posterior:
@@ -123,7 +126,7 @@ def test_corpus_clips_take_shorter_pieces_of_more_files_when_told(corpus) -> Non
         list(corpus_clips(corpus, "train", 10, 100, longest=5))
 
 
-def test_one_shard_is_mapped_and_not_read(tmp_path) -> None:
+def test_shards_are_mapped_and_not_read(tmp_path) -> None:
     values = np.zeros((400_000, 64), np.float16)  # 51 MB
     numbers = np.array([400_000]), np.array([0])
     LatentStore(values, values, np.zeros(1, int), *numbers).save(tmp_path / "x.safetensors")
@@ -132,10 +135,52 @@ def test_one_shard_is_mapped_and_not_read(tmp_path) -> None:
         status = Path("/proc/self/status").read_text()
         return int(next(line for line in status.splitlines() if "RssAnon" in line).split()[1])
 
-    before = own_memory()
-    store = LatentStore.load(tmp_path / "x.safetensors")
-    store.batch(np.random.default_rng(0), torch.Generator().manual_seed(0), 8, 96)
-    assert own_memory() - before < 30_000
+    (tmp_path / "y.safetensors").write_bytes((tmp_path / "x.safetensors").read_bytes())
+    for place in ("x.safetensors", "."):
+        before = own_memory()
+        store = LatentStore.load(tmp_path / place)
+        store.batch(np.random.default_rng(0), torch.Generator().manual_seed(0), 8, 96)
+        assert own_memory() - before < 30_000
+
+
+def test_a_files_arrays_are_those_that_the_library_reads(tmp_path) -> None:
+    numbers, file = np.random.default_rng(0), tmp_path / "x.safetensors"
+    arrays = {
+        "mean": numbers.normal(size=(7, 3)).astype(np.float16),
+        "scale": numbers.normal(size=(5,)).astype(np.float32),
+        "lengths": numbers.integers(-9, 9, size=(2, 1, 2)),
+    }
+    save_file(arrays, file, metadata={"made_by": "me"})
+    assert notes(file) == {"made_by": "me"}
+    read, library = mapped(file, True), load_file(file)
+    assert read.keys() == library.keys() == arrays.keys()
+    for name, array in library.items():
+        assert read[name].dtype == array.dtype and np.array_equal(read[name], array)
+        assert not read[name].flags.writeable
+    whole = file.read_bytes()
+    for damaged in (b"", whole[:6], whole[:40], whole[:-1], whole.replace(b"F16", b"F17")):
+        file.write_bytes(damaged)
+        with pytest.raises(ValueError, match="does not hold latents"):
+            LatentStore.load(file)
+    save_file({"mean": arrays["mean"]}, file)
+    with pytest.raises(ValueError, match="has no scale, lengths, domains"):
+        LatentStore.load(file)
+
+
+@pytest.mark.parametrize("files", ["a", "ab"])
+def test_of_many_shards_no_page_is_read_ahead(tmp_path, files) -> None:
+    values, numbers = np.zeros((4_000, 8), np.float16), (np.array([4_000]), np.array([0]))
+    for name in files:
+        one = LatentStore(values, values, np.zeros(1, int), *numbers)
+        one.save(tmp_path / f"{name}.safetensors")
+    store, flags, name = LatentStore.load(tmp_path), defaultdict[str, set[str]](set), ""
+    for line in Path("/proc/self/smaps").read_text().splitlines():
+        if not line.split()[0].endswith(":"):  # a mapping begins, of a file or of none
+            name = Path(line.split()[-1]).name
+        elif line.startswith("VmFlags"):
+            flags[name].update(line.split())
+    assert all(("rr" in flags[f"{name}.safetensors"]) == (len(files) > 1) for name in files)
+    assert not store.mean[3_000:].any()
 
 
 def test_corpus_clips_respect_minutes_and_sets(corpus) -> None:
@@ -145,3 +190,23 @@ def test_corpus_clips_respect_minutes_and_sets(corpus) -> None:
     assert len(free) == 2 and {d for d, _ in free} == {"speech"}  # set a alone
     with pytest.raises(ValueError, match="no test files"):
         list(corpus_clips(corpus, "test", 1, 100))
+
+
+def test_clips_are_drawn_as_numpy_draws_them() -> None:
+    """One pass over all clips a store instead of one a draw, and the same draws."""
+    clips, places = np.arange(5, 45), np.random.default_rng(0).integers(1, 500, size=40)
+    group = ClipGroup.of(clips, places)
+    ours, numpys = np.random.default_rng(1), np.random.default_rng(1)
+    weights = places.astype(float)
+    for _ in range(500):
+        assert group.draw(ours) == numpys.choice(clips, p=weights / weights.sum())
+
+
+def test_rows_of_many_arrays_are_those_of_one() -> None:
+    numbers = np.random.default_rng(0)
+    parts = [numbers.normal(size=(n, 3)).astype(np.float16) for n in (4, 1, 7)]
+    spliced, joined = Spliced(parts, ""), np.concatenate(parts)
+    assert spliced.shape == joined.shape and len(spliced) == 12
+    assert np.asarray(spliced).dtype == np.float16 and np.array_equal(spliced, joined)
+    for rows in (slice(3, 6), slice(None), np.array([[0, 11], [4, 5]]), np.array([], int)):
+        assert np.array_equal(spliced[rows], joined[rows])

@@ -48,7 +48,7 @@ def test_requirements_agree_with_the_package() -> None:
     extras = project["optional-dependencies"]
     declared = {*project["dependencies"], *extras["audio"], *extras["book"], *extras["test"]}
     declared |= {*extras["corpus"], *extras["evaluation"], *extras["demo"]}
-    declared |= {*extras["stable-audio"], *extras["transformers"]}
+    declared |= {*extras["stable-audio"], *extras["transformers"], *extras["scale"]}
     declared = {line for line in declared if not line.startswith("et-lite")}
     lines = (ROOT / "requirements.txt").read_text().splitlines()
     listed = {line.split("#")[0].strip() for line in lines} - {""}

@@ -5,12 +5,14 @@ import multiprocessing
 import random
 import time
 from dataclasses import replace
+from functools import partialmethod
 from pathlib import Path
 
 import numpy as np
 import pytest
 import torch
 
+from et_lite import runs
 from et_lite.config import (
     LossConfig,
     OptimiserConfig,
@@ -288,6 +290,23 @@ def test_config_survives_json_and_names_unknown_fields(tiny) -> None:
 def test_batches_need_clips_that_are_long_enough(store) -> None:
     with pytest.raises(ValueError, match="no clip has 100 latent frames"):
         store.batch(np.random.default_rng(0), torch.Generator(), 2, 100)
+
+
+@pytest.mark.slow
+def test_compiled_networks_train_as_they_are(tiny, store, monkeypatch) -> None:
+    """As far as a compiler's graphs go; what it makes of them takes minutes and other roundings."""
+    monkeypatch.setattr(
+        torch.nn.Module, "compile", partialmethod(torch.nn.Module.compile, backend="aot_eager")
+    )
+    monkeypatch.setattr(runs, "has_bf16", lambda kind: False)
+    trainers = [Trainer(tiny, store, compiled=compiled) for compiled in (False, True)]
+    for _ in range(3):
+        plain, compiled = (trainer.step() for trainer in trainers)
+        assert plain.keys() == compiled.keys()
+        for name, loss in plain.items():
+            assert compiled[name].item() == pytest.approx(loss.item(), abs=1e-4), name
+    states = [trainer.method.state_dict() for trainer in trainers]
+    assert states[0].keys() == states[1].keys()  # either goes on with the other's checkpoint
 
 
 def test_validation_is_logged_and_changes_nothing(tiny, store, tmp_path) -> None:

@@ -101,3 +101,10 @@ def test_every_system_is_planned_at_every_preset() -> None:
     for preset in speed.PRESETS:
         rows = {key.split("/")[1].split(",")[0] for key in planned if key.startswith(preset)}
         assert rows == set(speed.SYSTEMS)
+
+
+def test_memory_is_at_least_what_the_networks_take(small, store) -> None:
+    found = speed.peak_bytes(store, "paper", 2)
+    assert found > 50_000_000  # Python and torch alone take that
+    table = speed.memory_table({"paper/2": {"bytes": 1_234_000_000}})
+    assert table.splitlines()[-1] == "| paper, 2 | 1.23 |"
