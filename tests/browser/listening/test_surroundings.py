@@ -7,14 +7,7 @@ from typing import Any
 import pytest
 
 from et_lite.listening.plain import flac
-from tests.browser.listening.widget import (
-    FRAMES,
-    RATE,
-    STATE,
-    rendering,
-    tones,
-    visit,
-)
+from tests.browser.listening.widget import FRAMES, RATE, STATE, rendering, tones, visit
 
 pytestmark = pytest.mark.browser
 
