@@ -74,8 +74,13 @@ def values_under(
     under.set(ylabel=label, xlim=above.get_xlim(), ylim=(0, None))
     if len(values) > 1:
         # Between the two pictures, where no value runs through the names.
-        place = {"loc": "lower right", "bbox_to_anchor": (1, 1), "borderaxespad": 0.1}
-        under.legend(ncols=len(values), frameon=False, **place)
+        under.legend(
+            ncols=len(values),
+            loc="lower right",
+            bbox_to_anchor=(1, 1),
+            borderaxespad=0.1,
+            frameon=False,
+        )
     return figure
 
 
