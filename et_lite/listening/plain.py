@@ -23,7 +23,7 @@ def players(sounds: Mapping[str, NDArray], rate: int) -> Markup:
     """
     rows = [
         '<div style="display:flex;flex-wrap:wrap;align-items:center;gap:.2em 1em;margin:.3em 0">'
-        f'<span style="flex:0 0 11em">{html.escape(name)}</span>{_audio(name, wave, rate)}</div>'
+        f'<span style="flex:0 0 14em">{html.escape(name)}</span>{_audio(name, wave, rate)}</div>'
         for name, wave in sounds.items()
     ]
     return Markup("".join(rows))

@@ -1,6 +1,7 @@
 """What all pictures share: colours, sizes, and axes in one style."""
 
 import io
+from collections.abc import Mapping
 from typing import Any
 
 import matplotlib.pyplot as plt
@@ -35,6 +36,21 @@ def new_axes(rows: int, columns: int, height: float, **options: Any) -> tuple[Fi
         )
     plt.close(figure)  # or the notebook would show it a second time
     return figure, axes
+
+
+def legend_above(figure: Figure, entries: Mapping[str, Any]) -> None:
+    """Names and what they stand for above the axes, in up to three columns that fit the figure."""
+    for columns in range(min(3, len(entries)), 0, -1):
+        legend = figure.legend(
+            list(entries.values()),
+            list(entries),
+            loc="outside upper center",
+            ncols=columns,
+            frameon=False,
+        )
+        if columns == 1 or legend.get_window_extent().width <= figure.bbox.width:
+            return
+        legend.remove()
 
 
 def png(figure: Figure) -> bytes:

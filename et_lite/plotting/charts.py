@@ -5,9 +5,10 @@ from collections.abc import Mapping, Sequence
 import numpy as np
 from matplotlib.colors import ListedColormap
 from matplotlib.figure import Figure
+from matplotlib.ticker import LogLocator, NullFormatter
 from numpy.typing import ArrayLike, NDArray
 
-from et_lite.plotting.axes import COLOURS, MARKERS, new_axes
+from et_lite.plotting.axes import COLOURS, MARKERS, legend_above, new_axes
 
 # x and y of its points; and the low and the high ends of their intervals, where they have some.
 Curve = tuple[ArrayLike, ArrayLike] | tuple[ArrayLike, ArrayLike, ArrayLike, ArrayLike]
@@ -44,17 +45,14 @@ def lines(
         if ticks is not None:
             axis.set_xticks(ticks)
         axis.set_yscale(scale)
+        if scale == "log":  # 0.05, 0.1, 0.2: powers of ten with a factor each crowd the axis
+            axis.yaxis.set_major_locator(LogLocator(subs=(1, 2, 5)))
+            axis.yaxis.set_major_formatter("{x:g}")
+            axis.yaxis.set_minor_formatter(NullFormatter())
         axis.grid(color="0.9")
     axes[0][0].set_ylabel(up)
     entries = {e: n for a in axes[0] for e, n in zip(*a.get_legend_handles_labels(), strict=True)}
-    once = {name: entry for entry, name in entries.items()}
-    figure.legend(
-        list(once.values()),
-        list(once),
-        loc="outside upper center",
-        ncols=min(3, len(once)),
-        frameon=False,
-    )
+    legend_above(figure, {name: entry for entry, name in entries.items()})
     return figure
 
 

@@ -73,7 +73,14 @@ def values_under(
             under.stairs(bars, edges, fill=True, color=colour, alpha=0.5)
     under.set(ylabel=label, xlim=above.get_xlim(), ylim=(0, None))
     if len(values) > 1:
-        under.legend(ncols=len(values), loc="upper right", frameon=False)
+        # Between the two pictures, where no value runs through the names.
+        under.legend(
+            ncols=len(values),
+            loc="lower right",
+            bbox_to_anchor=(1, 1),
+            borderaxespad=0.1,
+            frameon=False,
+        )
     return figure
 
 

@@ -13,7 +13,7 @@ from playwright.sync_api import Browser, Locator, Page
 from et_lite import playground
 from et_lite.playground import State, Table
 from et_lite.solvers import SOLVERS
-from tests.browser.test_listening import COSTS, FRAME_RATE, FRAMES, RATE, tones, write_page
+from tests.browser.listening.widget import COSTS, FRAME_RATE, FRAMES, RATE, tones, write_page
 
 pytestmark = pytest.mark.browser
 

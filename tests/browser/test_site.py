@@ -145,6 +145,17 @@ def test_fits_a_phone(visit: Visit) -> None:
     assert width <= PHONE["width"]
 
 
+@pytest.mark.parametrize("name", ["differences", "made", "notation", "paths"])
+def test_no_table_is_cut_on_a_phone(browser: Browser, origins: dict[str, str], name: str) -> None:
+    page = browser.new_page(viewport=PHONE)
+    page.goto(f"{origins['file']}book/{name}.html")
+    tables = page.locator(".pst-scrollable-table-container")
+    assert tables.count()
+    cut = "tables => tables.map(table => table.scrollWidth - table.clientWidth)"
+    assert max(tables.evaluate_all(cut)) <= 1
+    page.close()
+
+
 @pytest.mark.parametrize("name", PAGES)
 def test_size(name: str) -> None:
     limit = NOTEBOOK_LIMIT if name.startswith("notebooks/") else PAGE_LIMIT

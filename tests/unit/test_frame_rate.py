@@ -9,7 +9,11 @@ import soundfile
 
 from scripts.draw_frame_rate import CLICKS, FIGURE, FRAME_RATE, WIDTH, clicks, products
 
-PAGE = (Path(__file__).resolve().parents[2] / "book" / "frame_rate.md").read_text(encoding="utf-8")
+PAGE = (
+    (Path(__file__).resolve().parents[2] / "book" / "frame_rate.md")
+    .read_text(encoding="utf-8")
+    .replace("\u00a0", " ")
+)
 
 
 def rows(head: str) -> list[list[str]]:

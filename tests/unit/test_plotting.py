@@ -124,6 +124,27 @@ def test_no_two_names_look_alike():
     assert axis.get_yscale() == "log"
 
 
+def test_a_legend_of_long_names_stays_inside_the_figure():
+    names = ("the bound, T times H", "number of the choice", "lengths as they were coded")
+    figure = plotting.lines({"": {name: ([0, 1], [1, 2]) for name in names}}, "h", "bits")
+    figure.canvas.draw()
+    (legend,) = figure.legends
+    box = legend.get_window_extent()
+    assert box.x0 >= 0 and box.x1 <= figure.bbox.width
+    assert [text.get_text() for text in legend.get_texts()] == list(names)
+
+
+def test_a_logarithmic_axis_has_plain_numbers():
+    figure = plotting.lines({"": {"a": ([0, 1, 2], [0.03, 0.1, 0.7])}}, "h", "loss", scale="log")
+    figure.canvas.draw()
+    (axis,) = figure.axes
+    low, high = axis.get_ylim()
+    labels = zip(axis.yaxis.get_majorticklocs(), axis.yaxis.get_majorticklabels(), strict=True)
+    shown = [label.get_text() for place, label in labels if low <= place <= high]
+    assert shown == ["0.05", "0.1", "0.2", "0.5"]
+    assert not any(label.get_text() for label in axis.yaxis.get_minorticklabels())
+
+
 def test_lines_show_the_ends_of_their_intervals():
     curves = {"a": ([1, 2], [5, 7], [4, 6], [6, 9]), "b": ([1, 2], [1, 2])}
     panels = {"music": curves, "speech": {"a": ([1, 2], [50, 70])}}
