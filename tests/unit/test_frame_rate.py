@@ -40,9 +40,7 @@ def test_half_the_frames_leave_the_work_of_the_table():
     for length, frames, left in table:
         exact = int(length.split()[0]) * 60 * FRAME_RATE
         assert round(exact) == number(frames)
-        assert left == f"{products(exact / 2) / products(exact):.0%}".replace(
-            "%", "\N{NO-BREAK SPACE}%"
-        )
+        assert left == f"{products(exact / 2) / products(exact):.0%}".replace("%", " %")
 
 
 @pytest.mark.parametrize("frames", [1, 1e3, 1e6])
