@@ -29,9 +29,9 @@ TEACHES = {
     "autoencoder": "notebooks/06_autoencoder",
     "rebottleneck": "notebooks/05_training",
     "training": "notebooks/05_training",
-    "evaluation": "notebooks/07_systems",
+    "evaluation": "notebooks/10_results",
     "sweep": "notebooks/08_sweep",
-    "your own autoencoder": "notebooks/10_your_autoencoder",
+    "your own autoencoder": "notebooks/11_your_autoencoder",
     "scale": "book/scale",
 }
 
