@@ -195,8 +195,6 @@ models: venv $(LATENTS)/train.safetensors $(LATENTS)/valid.safetensors ## Train 
 # takes some five hours of a processor core, and goes on where it was stopped.
 results: venv embeddings ## Measure the shipped models, and write every stored table, from corpus/
 	$(BIN)/et-lite evaluate --corpus corpus --models $(EVALUATED) -o assets/results
-	$(BIN)/et-lite evaluate --corpus corpus --models $(EVALUATED) --keep 0.5 --latents-only \
-	  --solver greedy dp agglomerative uniform random -o assets/results
 	$(BIN)/et-lite evaluate --quick --models $(SYSTEMS) -o assets/results
 	$(BIN)/python scripts/readme_results.py
 	$(BIN)/python scripts/training_logs.py

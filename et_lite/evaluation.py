@@ -31,6 +31,7 @@ from et_lite.sweep import (
     measure,
     measure_alone,
 )
+from et_lite.tables import write_rows
 
 TABLE = ASSETS / "eval_v1.csv"
 COMPARED = (*SOUND_METRICS, *LATENT_METRICS)
@@ -119,7 +120,7 @@ def evaluate(
         **({} if fad is None else {"_fad.csv": fad.table}),
     }
     tables = {
-        ".parquet": partial(rows.to_parquet, index=False),
+        ".parquet": partial(write_rows, rows),
         **{k: partial(t.to_csv, index=False, float_format="%.6g") for k, t in text.items()},
     }
     for suffix, write in tables.items():

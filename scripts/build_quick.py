@@ -201,7 +201,9 @@ def write_crops(root: Path, names: list[str], folder: Path) -> None:
         if holds(path, samples):
             continue
         with atomic_path(path) as temporary:
-            soundfile.write(temporary, samples, RATE, format="FLAC", subtype="PCM_16")
+            soundfile.write(
+                temporary, samples, RATE, format="FLAC", subtype="PCM_16", compression_level=1
+            )
             if not holds(temporary, samples):
                 raise CorpusError(f"{path.name} was read back otherwise than written: try again.")
 

@@ -50,7 +50,7 @@ def build_clips(clips: list[Table], entries: list[Table], unpack: Unpack, assets
         audio, rate = assemble(clip, folder)
         check_clip(clip["name"], audio, rate)
         content = io.BytesIO()
-        soundfile.write(content, audio, rate, format="FLAC", subtype="PCM_16")
+        soundfile.write(content, audio, rate, format="FLAC", subtype="PCM_16", compression_level=1)
         write_bytes(assets / "clips" / f"{clip['name']}.flac", content.getvalue())
         version = f"{package} {record['Version']}"
         lines += [credit(clip["name"], piece, version) for piece in pieces(clip)]
