@@ -191,11 +191,11 @@ models: venv $(LATENTS)/train.safetensors $(LATENTS)/valid.safetensors ## Train 
 	  train $$system $$seed $(RUNS)/seeds/$$system.$$seed $(RUNS)/$$system.$$seed; done; done; \
 	for system in $(ABLATIONS); do train $$system 0 $(RUNS)/ablations/$$system $(RUNS)/$$system; done
 
-# Sound at every fraction, and errors alone for every way to choose frames on the same weights. It
-# takes some five hours of a processor core, and goes on where it was stopped.
+# It takes some seven hours of a processor core, and goes on where it was stopped.
 results: venv embeddings ## Measure the shipped models, and write every stored table, from corpus/
 	$(BIN)/et-lite evaluate --corpus corpus --models $(EVALUATED) -o assets/results
 	$(BIN)/et-lite evaluate --quick --models $(SYSTEMS) -o assets/results
+	rm assets/results/evaluation_quick_pairs.csv assets/results/evaluation_quick_fad.csv # few clips
 	$(BIN)/python scripts/readme_results.py
 	$(BIN)/python scripts/training_logs.py
 	$(BIN)/python scripts/base_results.py
