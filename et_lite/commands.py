@@ -136,14 +136,15 @@ def evaluate(given: argparse.Namespace) -> None:
     from et_lite.fad_toolkit import load_toolkit
     from et_lite.runs import prepare_cpu
     from et_lite.storage import file_hash
-    from et_lite.sweep import KEEPS, RATE, load_models
+    from et_lite.sweep import KEEPS, load_models
     from et_lite.testsets import SETS, by_set, open_sets
 
     torch.set_num_threads(1)  # small products on several threads only wait for each other
     prepare_cpu()
-    sets = open_sets(given.set, RATE, given.seconds, given.crops) if given.set else None
-    corpus = None if given.quick or sets else given.corpus
     models = load_models(given.models, given.keep or KEEPS, given.solver, not given.latents_only)
+    rate = models[0].codec.autoencoder.sample_rate
+    sets = open_sets(given.set, rate, given.seconds, given.crops) if given.set else None
+    corpus = None if given.quick or sets else given.corpus
     embeddings = None
     if not (given.no_fad or given.latents_only):
         kinds = {SETS[name].kind for name in sets.card} if sets else set(EMBEDDING_OF)

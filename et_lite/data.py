@@ -220,12 +220,13 @@ def corpus_clips(
 
 @dataclass(frozen=True)
 class Crop:
-    """One evaluation crop: its name, domain, the unit that intervals resample, samples (n,)."""
+    """One evaluation crop: its name, domain, the unit that intervals resample, and its samples."""
 
     name: str
     domain: str
     unit: str
-    wave: np.ndarray
+    wave: np.ndarray  # (n,), or (S, n) in stereo
+    rate: int = 22_050  # hertz
 
 
 def evaluation_crops(table: Path, root: Path, rate: int) -> Iterator[Crop]:

@@ -190,10 +190,11 @@ def sweep(
     for crop in chosen:
         embedding = embeddings.get(crop.domain) if heard else None
         version = version_of(*made, "" if embedding is None else embedding.identity)
-        encoded = cache(partial(encode, autoencoder, crop.wave))  # once, if anybody asks
-        subject = Subject(crop, encoded, Listener(crop.wave, embedding), folder, version)
+        encoded = cache(partial(encode, autoencoder, crop.wave, crop.rate))  # once, if asked for
+        listener = Listener(crop.wave, embedding, crop.rate)
+        subject = Subject(crop, encoded, listener, folder, version)
         if embedding is not None:
-            own = partial(subject.listener.embed, crop.wave[None])
+            own = partial(listener.embed, listener.sound)
             originals[crop.name] = remembered(subject.file("originals"), own)
         if heard:
             rows.append(_alone_row(autoencoder, subject))

@@ -2,7 +2,7 @@
 
 import base64
 import time
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import dataclass
 from functools import cached_property
@@ -24,7 +24,7 @@ from et_lite.payload import ElasticPayload
 from et_lite.segments import kept_length
 from et_lite.solvers import SOLVERS
 
-RATE = 22_050  # hertz, of every crop
+RATE = 22_050  # hertz, of every crop of the bundled sets
 KEEPS = (0.2, 0.3, 0.4, 0.5, 0.6, 0.75, 0.9, 1.0)
 # Of one clip. FAD, which is of a whole set, is computed from the embeddings of many rows.
 SOUND_METRICS = ("mel_distance", "stft_distance", "si_sdr")
@@ -58,24 +58,33 @@ class Model:
 
 @dataclass(frozen=True)
 class Listener:
-    """What judges the reconstructions of one crop (n,). FAD's embedding may be left out."""
+    """What judges the reconstructions of one crop (n,) or (S, n). FAD's embedding may be left out.
+
+    Embeddings are of the mean of its channels.
+    """
 
     wave: np.ndarray
     embedding: Embedding | None = None
+    rate: int = RATE  # hertz
+
+    @cached_property
+    def sound(self) -> np.ndarray:
+        """The crop as (S, n)."""
+        return np.atleast_2d(self.wave)
 
     @cached_property
     def _original(self) -> Original:
-        return Original(self.wave[None], RATE)
+        return Original(self.sound, self.rate)
 
     def __call__(self, rebuilt: np.ndarray) -> Row:
-        """Every metric of a reconstruction (1, n), and its embeddings as text."""
+        """Every metric of a reconstruction (S, n), and its embeddings as text."""
         row: Row = dict(self._original.distances(rebuilt))
         return row if self.embedding is None else {**row, "embeddings": self.embed(rebuilt)}
 
     def embed(self, wave: np.ndarray) -> str:
-        """The embeddings of (1, n) samples as text."""
+        """The embeddings of (S, n) samples as text."""
         assert self.embedding is not None
-        return packed(self.embedding(wave[0], RATE))
+        return packed(self.embedding(wave.mean(axis=0), self.rate))
 
 
 def packed(rows: np.ndarray) -> str:
@@ -91,7 +100,7 @@ def unpacked(text: str) -> np.ndarray:
 
 
 class Encoded(NamedTuple):
-    """A crop's outer latents x (1, C, T), and the seconds that they took."""
+    """A crop's outer latents x (S, C, T), and the seconds that they took."""
 
     latents: Tensor
     seconds: float
@@ -164,10 +173,10 @@ def _check_comparable(models: Sequence[Model]) -> None:
                 )
 
 
-def encode(autoencoder: Autoencoder, wave: np.ndarray) -> Encoded:
-    """Posterior mean of a crop (n,): the same for every model."""
+def encode(autoencoder: Autoencoder, wave: np.ndarray, rate: int = RATE) -> Encoded:
+    """Posterior mean of a crop (n,) or (S, n): the same for every model."""
     begin = time.perf_counter()
-    at_rate = audio.resample(wave[None], RATE, autoencoder.sample_rate)
+    at_rate = audio.resample(np.atleast_2d(wave), rate, autoencoder.sample_rate)
     latents = autoencoder.encode(torch.from_numpy(at_rate)).mean
     return Encoded(latents, time.perf_counter() - begin)
 
@@ -175,11 +184,17 @@ def encode(autoencoder: Autoencoder, wave: np.ndarray) -> Encoded:
 def measure_alone(autoencoder: Autoencoder, encoded: Encoded, listener: Listener) -> Row:
     """The row of the autoencoder by itself, which bounds every model's."""
     begin = time.perf_counter()
-    rebuilt = sound(autoencoder, encoded.latents, RATE, len(listener.wave), 1)
+    rebuilt = rebuild(autoencoder, encoded.latents, listener)
     seconds = encoded.seconds + time.perf_counter() - begin
     frames = encoded.latents.shape[-1]
     size: Row = {"frames": frames, "kept": frames, "reached": True, "side_bits": 0.0}
     return {**size, **listener(rebuilt), "latent_error": 0.0, "seconds": seconds}
+
+
+def rebuild(autoencoder: Autoencoder, x: Tensor, listener: Listener) -> np.ndarray:
+    """The sound of outer latents (S, C, T), with the rate, length and channels of the original."""
+    channels, samples = listener.sound.shape
+    return sound(autoencoder, x, listener.rate, samples, channels)
 
 
 @torch.no_grad()
@@ -193,9 +208,9 @@ def measure(
     """
     rows: dict[str, Row] = {}
     heard: dict[str, Future[Row]] = {}
-    wave, cells = listener.wave, list(cells)
+    cells, samples = list(cells), listener.sound.shape[1]
     begin = time.perf_counter()
-    bare = codec.recode(encoded.latents, RATE, len(wave))
+    bare = codec.recode(encoded.latents, listener.rate, samples)
     recoding = time.perf_counter() - begin
     # A reconstruction is judged while the next one is made: both take about as long.
     with ThreadPoolExecutor(1) as beside:
@@ -210,9 +225,9 @@ def measure(
                 payload = codec.pack(at, cell.keep)
                 row = rows[cell.name] = _size(payload)
                 if payload.reached:
-                    x = codec.latents(*_kept(payload))
+                    x = torch.cat([codec.latents(*kept) for kept in _kept(payload)])
                     if cell.heard:
-                        rebuilt = sound(codec.autoencoder, x, RATE, len(wave), 1)
+                        rebuilt = rebuild(codec.autoencoder, x, listener)
                         heard[cell.name] = beside.submit(listener, rebuilt)
                     row["seconds"] = encoded.seconds + before + time.perf_counter() - begin
                     row |= latent_errors(codec, at, payload, x)
@@ -221,9 +236,10 @@ def measure(
     return rows
 
 
-def _kept(payload: ElasticPayload) -> tuple[Tensor, Tensor]:
-    """Anchors (C, N) and lengths (N,) of the one stream."""
-    return torch.from_numpy(payload.anchors[0]), torch.from_numpy(payload.lengths[0])
+def _kept(payload: ElasticPayload) -> Iterator[tuple[Tensor, Tensor]]:
+    """Anchors (C, N) and lengths (N,) of every stream."""
+    for anchors, lengths in zip(payload.anchors, payload.lengths, strict=True):
+        yield torch.from_numpy(anchors), torch.from_numpy(lengths)
 
 
 def _size(payload: ElasticPayload) -> Row:
@@ -241,8 +257,9 @@ def latent_errors(codec: ElasticCodec, at: Analysis, payload: ElasticPayload, x:
     `inner_error` compares z with what comes back of what is kept of it. It means something
     between solvers on the same weights alone, since every model has inner latents of its own.
     """
-    inner = codec.method.unpack(*_kept(payload))
+    inner = [codec.method.unpack(*kept) for kept in _kept(payload)]
+    errors = [float((i - z).square().mean()) for i, z in zip(inner, at.latents, strict=True)]
     return {
-        "inner_error": float((inner - at.latents[0]).square().mean()),
+        "inner_error": float(np.mean(errors)),
         "latent_error": float((x - at.outer).square().mean()),
     }

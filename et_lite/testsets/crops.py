@@ -21,6 +21,7 @@ from et_lite.testsets.layouts import SETS, Item
 
 SECONDS = 10.0
 SEED = 0  # of where crops begin
+STEREO = 2  # channels; more of them are mixed into one
 ANYWHERE = "hub"  # in place of a folder
 Value = TypeVar("Value")
 
@@ -51,12 +52,12 @@ def open_sets(
     folders = dict(map(_place, given))
     items = {name: _items(name, folders[name], most) for name in SETS if name in folders}
     crops = (cut(item, name, rate, seconds) for name, mine in items.items() for item in mine)
-    card = {name: _card(mine, seconds) for name, mine in items.items()}
+    card = {name: _card(mine, seconds, rate) for name, mine in items.items()}
     return Opened(sum(map(len, items.values())), crops, card)
 
 
 def cut(item: Item, domain: str, rate: int, seconds: float = SECONDS) -> Crop:
-    """A random chunk of an item, mono at `rate`; a shorter item ends in silence.
+    """A random chunk of an item, (S, n) at `rate` hertz; a shorter item ends in silence.
 
     Where it begins hangs on the item's name and length alone: other items, systems and rates do not
     move it.
@@ -65,9 +66,10 @@ def cut(item: Item, domain: str, rate: int, seconds: float = SECONDS) -> Crop:
     length = round(seconds * own)
     numbers = np.random.default_rng([SEED, zlib.crc32(item.name.encode())])
     start = int(numbers.integers(max(0, wave.shape[1] - length) + 1))
-    piece = wave[:, start : start + length].mean(axis=0, keepdims=True)
-    (samples,) = audio.resample(piece, own, rate, round(seconds * rate))
-    return Crop(f"{domain}_{item.name}", domain, f"{domain} {item.unit}", samples)
+    piece = wave[:, start : start + length]
+    piece = piece if len(piece) <= STEREO else piece.mean(axis=0, keepdims=True)
+    samples = audio.resample(piece, own, rate, round(seconds * rate))
+    return Crop(f"{domain}_{item.name}", domain, f"{domain} {item.unit}", samples, rate)
 
 
 def by_set(embeddings: Mapping[str, Value], names: Sequence[str]) -> dict[str, Value]:
@@ -97,8 +99,9 @@ def _items(name: str, folder: Path, most: int | None) -> list[Item]:
     return [item for item in found if item.name in wanted]
 
 
-def _card(items: Sequence[Item], seconds: float) -> dict[str, Any]:
+def _card(items: Sequence[Item], seconds: float, rate: int) -> dict[str, Any]:
     """What tells these crops from others."""
     known = [(item.name, item.unit, item.file.stat().st_size) for item in items]
     digest = hashlib.sha256(json.dumps(known).encode()).hexdigest()
-    return {"crops": len(items), "seconds": seconds, "seed": SEED, "sha256": digest}
+    size = {"crops": len(items), "seconds": seconds, "rate": rate}
+    return {**size, "seed": SEED, "sha256": digest}

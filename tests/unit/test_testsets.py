@@ -13,10 +13,18 @@ import numpy as np
 import pandas as pd
 import pytest
 import soundfile
+import torch
+from torch.nn import Conv1d
+from torch.nn import ConvTranspose1d as Transposed
 
-from et_lite import cli, embeddings
-from et_lite.sweep import RATE
+from et_lite import cli, embeddings, evaluation
+from et_lite.autoencoders import REGISTRY, Layout, WaveformAutoencoder, exact
+from et_lite.codec import ElasticCodec
+from et_lite.methods import build
+from et_lite.metrics import mel_distance, si_sdr, stft_distance
+from et_lite.sweep import RATE, load_models, packed
 from et_lite.testsets import SETS, by_set, cut, fetch_set, hub, open_sets
+from et_lite.training import publish
 
 VIDEOS = {"-aBcDeFgHiJ": "{}", "_w2pA1VeB40": "Y{}", "rgrmLLhxoCQ": "{}_30.000_40.000"}
 
@@ -127,7 +135,9 @@ def test_every_item_gives_one_crop_of_the_length(folder, name) -> None:
     assert {crop.name for crop in crops} == {f"{name}_{item}" for item in EXPECTED[name]}
     for crop in crops:
         assert crop.domain == name and crop.unit.startswith(f"{name} ")
-        assert crop.wave.shape == (round(1.5 * RATE),) and 0.1 < np.abs(crop.wave).max() < 0.6
+        channels = 2 if name in ("song-describer", "muchin") else 1
+        assert (crop.wave.shape, crop.rate) == ((channels, round(1.5 * RATE)), RATE)
+        assert 0.1 < np.abs(crop.wave).max() < 0.6
     assert opened.card[name]["crops"] == len(crops)
 
 
@@ -135,12 +145,19 @@ def test_a_crop_is_a_chunk_of_its_file_the_same_at_every_rate(folder) -> None:
     place = folder("song-describer")
     item = sorted(SETS["song-describer"].items(place))[0]
     wave, rate = soundfile.read(item.file, dtype="float32")
-    mono, crop = wave.mean(axis=1), cut(item, "song-describer", rate, 1.0)
-    starts = np.flatnonzero(mono[: len(mono) - rate + 1] == crop.wave[0])
-    assert any(np.array_equal(mono[s : s + rate], crop.wave) for s in starts)
+    crop = cut(item, "song-describer", rate, 1.0)
+    starts = np.flatnonzero((wave[: len(wave) - rate + 1] == crop.wave[:, 0]).all(axis=1))
+    assert any(np.array_equal(wave[s : s + rate], crop.wave.T) for s in starts)
     half = cut(item, "song-describer", rate // 2, 1.0)
     # The tone is far below the half rate's limit, so every second sample is nearly the same.
-    assert np.abs(half.wave - crop.wave[::2])[100:-100].max() < 0.01
+    assert np.abs(half.wave - crop.wave[:, ::2])[:, 100:-100].max() < 0.01
+
+
+def test_more_than_two_channels_become_one(tmp_path) -> None:
+    channels = np.array([0.1, 0.2, 0.6])
+    soundfile.write(tmp_path / "s_1.wav", np.tile(channels, (RATE, 1)), RATE, subtype="FLOAT")
+    (crop,) = open_sets([f"muchin={tmp_path}"], RATE, 0.5).crops
+    assert crop.wave.shape == (1, RATE // 2) and np.allclose(crop.wave, 0.3)
 
 
 def test_crops_begin_at_places_that_hang_on_the_name_alone(folder) -> None:
@@ -155,8 +172,9 @@ def test_crops_begin_at_places_that_hang_on_the_name_alone(folder) -> None:
 
 def test_a_short_item_ends_in_silence(folder) -> None:
     (crop, *_) = open_sets([f"audiocaps={folder('audiocaps')}"], RATE).crops
-    assert len(crop.wave) == 10 * RATE
-    assert np.abs(crop.wave[: 2 * RATE]).max() > 0.1 and not crop.wave[2 * RATE + 100 :].any()
+    (wave,) = crop.wave
+    assert len(wave) == 10 * RATE
+    assert np.abs(wave[: 2 * RATE]).max() > 0.1 and not wave[2 * RATE + 100 :].any()
 
 
 def test_sources_differ_where_the_crops_do(folder) -> None:
@@ -238,6 +256,52 @@ def test_the_command_measures_sets_as_it_does_the_corpus(
     command[command.index("1.5")] = "1"
     assert cli.main(command) == 0
     assert len(list((tmp_path / "run").iterdir())) == folders + 4  # originals and three systems
+
+
+@pytest.fixture
+def together(tiny_of, tmp_path, monkeypatch) -> str:
+    """A model on an autoencoder that codes two channels together, at 44.1 kHz as the paper's."""
+    torch.manual_seed(3)
+    layers = [make(*size, 2048, 2048) for make, size in ((Conv1d, (2, 8)), (Transposed, (8, 2)))]
+    base = WaveformAutoencoder("pair", Layout(44_100, 2048, 8, 2, 0, 64), *layers, "d" * 64, exact)
+    monkeypatch.setitem(REGISTRY, "pair", lambda: base)
+    stem = tmp_path / "pair" / "et-greedy"
+    publish(build(tiny_of("et-greedy")), stem, {"name": "pair", "sha256": base.identity}, "none")
+    return str(stem)
+
+
+@pytest.mark.parametrize("name", ["song-describer", "daps"])
+@pytest.mark.parametrize("kind", ["together", "each alone"])
+def test_a_row_is_that_of_the_codec_at_the_autoencoders_rate(
+    trained, together, folder, small_embedding, tmp_path, name, kind
+) -> None:
+    """In stereo and in mono, for a network that codes channels together and for another."""
+    stem = together if kind == "together" else trained("et-greedy")
+    codec = ElasticCodec.from_pretrained(stem)
+    rate = codec.autoencoder.sample_rate
+    assert rate == (44_100 if kind == "together" else 22_050)
+    crop = next(open_sets([f"{name}={folder(name)}"], rate, 1.5).crops)
+    models, kept = load_models([stem], [0.6]), tmp_path / "cells"
+    rows, originals = evaluation.sweep(models, [crop], kept, {name: small_embedding})
+    payload = codec.compress(crop.wave, rate, 0.6)
+    rebuilt = codec.decompress(payload)
+    row = rows[rows.system == "et-greedy"].iloc[0]
+    assert (row.frames, row.kept, row.reached) == (payload.frames, payload.kept, True)
+    assert row.side_bits == payload.side_information_bits
+    assert row.mel_distance == mel_distance(rebuilt, crop.wave, rate)
+    assert row.stft_distance == stft_distance(rebuilt, crop.wave)
+    assert row.si_sdr == si_sdr(rebuilt, crop.wave)
+    assert row.embeddings == packed(small_embedding(rebuilt.mean(axis=0), rate))
+    assert originals[crop.name] == packed(small_embedding(crop.wave.mean(axis=0), rate))
+    analysis = codec.analyse(crop.wave, rate)
+    pairs = zip(torch.from_numpy(payload.anchors), torch.from_numpy(payload.lengths), strict=True)
+    with torch.no_grad():
+        x = torch.cat([codec.latents(anchors, lengths) for anchors, lengths in pairs])
+    assert row.latent_error == float((x - analysis.outer).square().mean())
+    alone = rows[rows.system == "autoencoder"].iloc[0]
+    decoded = codec.autoencoder.decode(analysis.outer).numpy()[:, : crop.wave.shape[1]]
+    decoded = decoded if len(crop.wave) == 2 else decoded.mean(axis=0, keepdims=True)
+    assert alone.mel_distance == mel_distance(decoded, crop.wave, rate)
 
 
 def test_a_set_is_judged_by_the_network_of_its_kind() -> None:
