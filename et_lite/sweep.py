@@ -122,7 +122,10 @@ def load_models(
     for solver in solvers:
         if solver not in SOLVERS:
             raise ValueError(f"solver {solver!r} is not one of {', '.join(SOLVERS)}: name one")
-    models = [_model(name, keeps, solvers, heard) for name in names or shipped()]
+    models: list[Model] = []
+    for name in names or shipped():
+        models.append(_model(name, keeps, solvers, heard))
+        _share(models[0].codec, models[-1].codec)
     if not models or not keeps:
         raise ValueError(f"there are {len(models)} models and {len(keeps)} fractions: name some")
     for solver in solvers:
@@ -146,6 +149,12 @@ def _model(name: str | Path, keeps: Sequence[float], solvers: Sequence[str], hea
     )
 
 
+def _share(first: ElasticCodec, codec: ElasticCodec) -> None:
+    """Give a codec the first one's autoencoder where it is the same: large ones are held once."""
+    if fingerprint(codec.autoencoder) == fingerprint(first.autoencoder):
+        codec.autoencoder = first.autoencoder
+
+
 def reads(method: ReBottleneck, solver: str) -> bool:
     """Whether a method can choose by this solver; some have their own way only."""
     try:
@@ -160,7 +169,7 @@ def _check_comparable(models: Sequence[Model]) -> None:
     first = models[0]
     for index, model in enumerate(models):
         mine, other = model.codec.autoencoder, first.codec.autoencoder
-        if fingerprint(mine) != fingerprint(other):
+        if mine is not other:  # shared where they are the same
             raise ValueError(
                 f"{model.codec.name} belongs to {mine.name} and {first.codec.name} to "
                 f"{other.name}: evaluate models of one autoencoder at a time"

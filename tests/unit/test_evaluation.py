@@ -243,6 +243,13 @@ def test_names_of_seeds_are_told_from_names_of_systems(trained) -> None:
     assert [(m.system, m.seed) for m in models] == [("et-dp@0.5", 0), ("et-dp@0.5", 1), ("deep", 5)]
 
 
+def test_one_autoencoder_serves_all_models() -> None:
+    first, second = (ElasticCodec.from_pretrained(n).autoencoder for n in ("et-greedy", "et-dp"))
+    assert first is not second
+    models = load_models(["et-greedy", "et-dp"], [0.5])
+    assert models[0].codec.autoencoder is models[1].codec.autoencoder
+
+
 def test_limited_crops_are_spread_over_the_table() -> None:
     domains = {f"m{n}": "music" for n in range(10)} | {f"s{n}": "speech" for n in range(4)}
     assert spread(domains, 2) == {"m0", "m5", "s0", "s2"}
