@@ -33,7 +33,8 @@ class WaveformAutoencoder:
     `encoder` maps (S, A, n) samples to (S, F, n / hop) features, `decoder` features to samples.
     Each piece brings the frames that it depends on, so that no seam is heard or measured. What
     sees all of time passes whole: `after` the encoder and `before` the decoder, which map
-    (S, F, T) features to such. `posterior` makes latents of features.
+    (S, F, T) features to such. `posterior` makes latents of features. All of them compute on a
+    graphics card where there is one; what comes in and goes out lies in the processor's memory.
     """
 
     def __init__(
@@ -50,9 +51,11 @@ class WaveformAutoencoder:
         self.name, self.layout, self.identity = name, layout, identity
         self.sample_rate, self.hop = layout.sample_rate, layout.hop
         self.channels = layout.channels
-        self.encoder, self.decoder = encoder.eval(), decoder.eval()
-        self.after = (after or nn.Identity()).eval()
-        self.before = (before or nn.Identity()).eval()
+        self.device = torch.device("cuda" if torch.cuda.is_available() else "cpu")
+        parts = (encoder, decoder, after or nn.Identity(), before or nn.Identity())
+        self.encoder, self.decoder, self.after, self.before = (
+            part.eval().to(self.device) for part in parts
+        )
         self.posterior = posterior
 
     @torch.no_grad()
@@ -92,21 +95,22 @@ class WaveformAutoencoder:
         frames, hop = wave.shape[-1] // self.hop, self.hop
         found = []
         for span in pieces(frames, self.layout.piece, self.layout.context, "encode"):
-            features = self.encoder(wave[..., span.left * hop : span.right * hop])
+            piece = wave[..., span.left * hop : span.right * hop].to(self.device)
+            features = self.encoder(piece)
             self._check("features", features, (1, features.shape[1], span.right - span.left))
             found.append(features[..., span.inner])
         posterior = self.posterior(self.after(torch.cat(found, dim=-1)))
         self._check("latents", posterior.mean, (1, self.channels, frames))
-        return posterior
+        return Posterior(posterior.mean.cpu(), posterior.scale.cpu())
 
     def _decode(self, latents: Tensor) -> Tensor:
         """(1, C, T) latents to (A, T · hop) samples."""
-        features, waves = self.before(latents), []
+        features, waves = self.before(latents.to(self.device)), []
         for span in pieces(latents.shape[-1], self.layout.piece, self.layout.context, "decode"):
             wave = self.decoder(features[..., span.left : span.right])
             samples = (span.right - span.left) * self.hop
             self._check("samples", wave, (1, self.layout.sound_channels, samples))
-            waves.append(wave[0, :, span.inner.start * self.hop : span.inner.stop * self.hop])
+            waves.append(wave[0, :, span.inner.start * self.hop : span.inner.stop * self.hop].cpu())
         return torch.cat(waves, dim=-1)
 
     def _check(self, what: str, found: Tensor, expected: tuple[int, ...]) -> None:
