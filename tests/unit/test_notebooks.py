@@ -161,7 +161,7 @@ def test_sounds_are_attributed(cells):
     said = "".join(cells[-1]["source"])
     rows = re.findall(r"^\| (\w+?)_1 \|(.*)\|$", (ROOT / "assets/ATTRIBUTION.md").read_text(), re.M)
     used = {domain for domain in ("Music", "Speech", "Effects") if domain in said}
-    assert used or not any('"clips"' in "".join(cell["source"]) for cell in code(cells))
+    assert used or not any('/ "clips"' in "".join(cell["source"]) for cell in code(cells))
     for clip, row in rows:
         if clip.title() in used:
             author, licence = row.split("|")[1], row.split("|")[4]
