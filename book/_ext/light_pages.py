@@ -1,5 +1,7 @@
-"""Keep off a page the scripts it does not use: megabytes that a phone would load for nothing."""
+"""Keep off a page what it does not need at once: megabytes that a phone would load for nothing."""
 
+import base64
+import hashlib
 import re
 from pathlib import Path
 from typing import Any
@@ -15,6 +17,23 @@ WIDGET_ICONS = {"caret-down", "caret-right", "check", "pause", "play", "retweet"
 ICON = re.compile(
     r'"?(?P<name>[\w-]+)"?:\[\d+,\d+,\[(?P<aliases>[^\]]*)\],"[0-9a-f]+",(?:"[^"]*"|\[[^\]]*\])\],?'
 )
+# How a cell's output carries a sound.
+SOUND = re.compile(r'src="data:audio/flac;base64,([^"]+)"')
+
+
+def move_sounds(app: Sphinx, page: str, template: str, context: dict[str, Any], doc: Any) -> None:
+    """Put the sounds of cells beside the page, where they are loaded when they are played."""
+
+    def moved(found: re.Match[str]) -> str:
+        sound = base64.b64decode(found[1])
+        name = f"_static/sounds/{hashlib.sha256(sound).hexdigest()[:16]}.flac"
+        file = Path(app.outdir) / name
+        file.parent.mkdir(parents=True, exist_ok=True)
+        file.write_bytes(sound)
+        return f'src="{context["pathto"](name, 1)}"'
+
+    if app.builder.name == "html" and "body" in context:
+        context["body"] = SOUND.sub(moved, context["body"])
 
 
 def drop_mathjax(app: Sphinx, page: str, template: str, context: dict[str, Any], doc: Any) -> None:
@@ -52,6 +71,7 @@ def trim_icons(app: Sphinx, exception: Exception | None) -> None:
 
 def setup(app: Sphinx) -> dict[str, bool]:
     """Register with Sphinx."""
+    app.connect("html-page-context", move_sounds)
     app.connect("html-page-context", drop_mathjax, priority=900)  # after MathJax was put there
     app.connect("build-finished", trim_icons)
     return {"parallel_read_safe": True, "parallel_write_safe": True}

@@ -22,8 +22,6 @@ if not PAGES:
 PHONE = {"width": 390, "height": 844}
 DESK = {"width": 1280, "height": 800}
 PAGE_LIMIT = 300_000
-# Players still carry their sound inside the page, as base64. To be lowered once it lies beside it.
-NOTEBOOK_LIMIT = 3_000_000
 
 
 @dataclass
@@ -158,8 +156,7 @@ def test_no_table_is_cut_on_a_phone(browser: Browser, origins: dict[str, str], n
 
 @pytest.mark.parametrize("name", PAGES)
 def test_size(name: str) -> None:
-    limit = NOTEBOOK_LIMIT if name.startswith("notebooks/") else PAGE_LIMIT
-    assert (SITE / name).stat().st_size <= limit
+    assert (SITE / name).stat().st_size <= PAGE_LIMIT
 
 
 def test_the_book_can_be_heard_and_seen() -> None:
