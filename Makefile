@@ -90,7 +90,7 @@ notebooks: venv ## Run every notebook from an empty kernel
 
 # Neither jupyter-cache nor Sphinx looks past a notebook's own text: outputs would outlive the code
 # behind them, and pages their place in the book.
-_build/.fresh: $(PACKAGE) _toc.yml _config.yml
+_build/.fresh: $(PACKAGE) _toc.yml _config.yml $(wildcard book/_ext/*.py)
 	rm -rf _build
 	@mkdir -p _build && touch $@
 
