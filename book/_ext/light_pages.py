@@ -18,19 +18,19 @@ ICON = re.compile(
     r'"?(?P<name>[\w-]+)"?:\[\d+,\d+,\[(?P<aliases>[^\]]*)\],"[0-9a-f]+",(?:"[^"]*"|\[[^\]]*\])\],?'
 )
 # How a cell's output carries a sound.
-SOUND = re.compile(r'src="data:audio/flac;base64,([^"]+)"')
+SOUND = re.compile(r'preload="metadata"([^>]*?)src="data:audio/flac;base64,([^"]+)"')
 
 
 def move_sounds(app: Sphinx, page: str, template: str, context: dict[str, Any], doc: Any) -> None:
     """Put the sounds of cells beside the page, where they are loaded when they are played."""
 
     def moved(found: re.Match[str]) -> str:
-        sound = base64.b64decode(found[1])
+        sound = base64.b64decode(found[2])
         name = f"_static/sounds/{hashlib.sha256(sound).hexdigest()[:16]}.flac"
         file = Path(app.outdir) / name
         file.parent.mkdir(parents=True, exist_ok=True)
         file.write_bytes(sound)
-        return f'src="{context["pathto"](name, 1)}"'
+        return f'preload="none"{found[1]}src="{context["pathto"](name, 1)}"'
 
     if app.builder.name == "html" and "body" in context:
         context["body"] = SOUND.sub(moved, context["body"])
