@@ -226,7 +226,7 @@ class Crop:
     domain: str
     unit: str
     wave: np.ndarray  # (n,), or (S, n) in stereo
-    rate: int = 22_050  # hertz
+    rate: int = CORPUS_RATE  # hertz
 
 
 def evaluation_crops(table: Path, root: Path, rate: int) -> Iterator[Crop]:
